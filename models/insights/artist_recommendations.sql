@@ -1,0 +1,98 @@
+{{ config(
+    post_hook=["{{ add_primary_key(['artist_uri', 'recommendation']) }}"],
+) }}
+
+with artists as (
+
+    select * from {{ ref('artist_performance') }}
+
+),
+
+clusters as (
+
+    select * from {{ ref('int_artist_clusters_profiled') }}
+
+),
+
+thresholds as (
+
+    select
+        max(threshold_value) filter (
+            where threshold = 'emerging_min_followers_percentile'
+        ) as emerging_min_followers,
+        max(threshold_value) filter (
+            where threshold = 'emerging_max_appearances_percentile'
+        ) as emerging_max_appearances,
+        max(threshold_value) filter (
+            where threshold = 'promote_min_followers_percentile'
+        ) as promote_min_followers,
+        max(threshold_value) filter (where threshold = 'min_playlist_appearances') as min_appearances
+    from {{ ref('recommendation_thresholds') }}
+
+),
+
+supported as (
+
+    select artists.*
+    from artists
+    cross join thresholds
+    where artists.playlist_appearances >= thresholds.min_appearances
+
+),
+
+emerging as (
+
+    select
+        supported.artist_uri,
+        'emerging' as recommendation
+    from supported
+    cross join thresholds
+    where
+        supported.followers_percentile >= thresholds.emerging_min_followers
+        and supported.appearances_percentile <= thresholds.emerging_max_appearances
+
+),
+
+-- What the cluster of an artist suggests. A mid-tier artist must also stand out among all artists.
+by_cluster as (
+
+    select
+        supported.artist_uri,
+        clusters.recommendation
+    from supported
+    inner join clusters on supported.cluster_id = clusters.cluster_id
+    cross join thresholds
+    where
+        clusters.recommendation is not null
+        and (
+            clusters.recommendation != 'promote'
+            or supported.followers_percentile >= thresholds.promote_min_followers
+        )
+
+),
+
+recommendations as (
+
+    select * from emerging
+    union all
+    select * from by_cluster
+
+)
+
+select
+    recommendations.artist_uri,
+    recommendations.recommendation,
+    supported.artist_name,
+    supported.cluster_name,
+    supported.playlist_appearances,
+    supported.track_count,
+    supported.avg_followers,
+    supported.followers_percentile,
+    supported.appearances_percentile,
+    supported.avg_followers as score,
+    'in ' || supported.playlist_appearances || ' playlists with '
+    || round(supported.avg_followers::numeric, 1) || ' followers on average, more than '
+    || floor((100 * supported.followers_percentile)::numeric) || ' % of the artists' as reason,
+    supported.last_processed
+from recommendations
+inner join supported on recommendations.artist_uri = supported.artist_uri

@@ -1,0 +1,7 @@
+select
+    run_id,
+    metric,
+    scale,
+    split,
+    value as metric_value
+from {{ source('ml', 'model_metrics') }}

@@ -1,0 +1,14 @@
+select
+    run_id,
+    model as model_name,
+    trigger as trigger_reason,
+    status,
+    serving as is_serving,
+    rows_read,
+    params,
+    library_versions,
+    features_sha256,
+    error as error_message,
+    started_at,
+    finished_at
+from {{ source('ml', 'model_runs') }}
