@@ -1,0 +1,1 @@
+"""Land slices of the Million Playlist Dataset in PostgreSQL, and make synthetic ones."""

@@ -1,0 +1,419 @@
+"""`mixhouse`: from Million Playlist Dataset JSON to recommendations, step by step or in one go."""
+
+import logging
+import os
+import shlex
+import shutil
+import sys
+import traceback
+import webbrowser
+from pathlib import Path
+
+import click
+import psycopg
+
+from loaders.load import LoadReport, SliceOutcome
+from loaders.load import load as load_slices
+from loaders.slices import LoadError
+from mixhouse import summary
+from mixhouse.console import ERR, OUT, printable, progress, set_up_logging
+from warehouse import embedded, pipeline
+from warehouse.database import connect, environment
+from warehouse.dbt import run_dbt, target_folder
+from warehouse.errors import BuildError, DatabaseError
+from warehouse.settings import PROJECT_ROOT, home
+
+logger = logging.getLogger(__name__)
+
+REFUSED, USAGE, NO_DATABASE, BUILD_FAILED, TRAINING_FAILED, UNEXPECTED, INTERRUPTED = 1, 2, 3, 4, 5, 70, 130
+
+EXIT_CODES = """
+\b
+Exit codes:
+    0  done
+    1  done, but some input was refused; the list is printed
+    2  a wrong option or path
+    3  the database cannot be reached or used
+    4  a build failed
+    5  a model could not be trained
+   70  an unexpected error
+  130  interrupted
+"""
+
+REPORT = PROJECT_ROOT / "reports" / "latest.html"
+
+
+@click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="mixhouse")
+@click.option("--debug", is_flag=True, help="Log everything, and show tracebacks.")
+def cli(debug: bool) -> None:
+    """Turn the Million Playlist Dataset into a PostgreSQL warehouse with predictions and recommendations.
+
+    The database is the one that DATABASE_URL or the libpq variables (PGHOST, ...) name, else an embedded PostgreSQL
+    in .mixhouse/.
+
+    \b
+    Example:
+      mixhouse run ~/spotify_million_playlist_dataset.zip
+      mixhouse status
+    """
+    set_up_logging(debug=debug)
+
+
+@cli.command()
+@click.argument("out", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--playlists", type=click.IntRange(1, 1_000_000), default=10_000, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The same seed, the same bytes.")
+def synth(out: Path, playlists: int, seed: int) -> None:
+    """Make playlists in the format of the dataset, for trying things out.
+
+    Their figures follow those published of the real dataset; they prove plumbing, not insight.
+
+    \b
+    Example:
+      mixhouse synth data/synthetic --playlists 10000 --seed 1
+    """
+    from loaders.synthetic import write_slices
+
+    with progress("Making playlists") as advance:
+        paths = write_slices(out, playlists, seed, progress=lambda done: advance(done, playlists, ""))
+    size = sum(path.stat().st_size for path in paths)
+    OUT.print(f"{playlists:,} made playlists in {len(paths)} slices, {size / 1e6:,.0f} MB, in {out}", markup=False)
+
+
+@cli.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--strict", is_flag=True, help="Refuse a slice as a whole for a single playlist that breaks a rule.")
+def load(paths: tuple[Path, ...], strict: bool) -> None:
+    """Land slices in the staging schema: files, folders, .json.gz, or the official zip as it is.
+
+    Each slice lands once, however often it is loaded. What breaks a rule is kept aside with its reason
+    (docs/rejects.md).
+
+    \b
+    Example:
+      mixhouse load ~/spotify_million_playlist_dataset.zip
+      mixhouse load data/mpd.slice.0-999.json data/more-slices/
+    """
+    sys.exit(_load(paths, strict=strict))
+
+
+@cli.command()
+@click.option("--force", is_flag=True, help="Build even if nothing changed since the last build.")
+def build(force: bool) -> None:
+    """Build the marts, train the models, and build what their results lead to.
+
+    Models are trained when the features, their parameters or the libraries changed; nothing is built when nothing
+    changed.
+
+    \b
+    Example:
+      mixhouse build
+    """
+    _build(force=force)
+
+
+@cli.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--strict", is_flag=True, help="Refuse a slice as a whole for a single playlist that breaks a rule.")
+def run(paths: tuple[Path, ...], strict: bool) -> None:
+    """Load, then build: what two commands would do.
+
+    \b
+    Example:
+      mixhouse run data/synthetic
+    """
+    code = _load(paths, strict=strict)
+    _build(force=False)
+    sys.exit(code)
+
+
+@cli.command()
+def train() -> None:
+    """Train both models on the features as they are, and let them serve.
+
+    The marts show the new results after the next `mixhouse build`.
+
+    \b
+    Example:
+      mixhouse train && mixhouse build
+    """
+    _train(trigger="demand")
+
+
+@cli.command()
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=REPORT,
+    help="The file to write.",
+    metavar="FILE",
+)
+@click.option("--open", "show", is_flag=True, help="Open it in the browser.")
+def report(output: Path, show: bool) -> None:
+    """Write the performance report: one HTML file with charts, that opens without a network.
+
+    \b
+    Example:
+      mixhouse report --open
+    """
+    from python_ml.reports import write_report
+
+    with connect() as connection:
+        written = write_report(connection, output)
+    OUT.print(f"Report: {written}", markup=False)
+    if show:
+        webbrowser.open(written.absolute().as_uri())
+
+
+@cli.command()
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=PROJECT_ROOT / "reports" / "dbt-docs.html",
+    help="The file to write.",
+    metavar="FILE",
+)
+@click.option("--open", "show", is_flag=True, help="Open it in the browser.")
+def docs(output: Path, show: bool) -> None:
+    """Write the dbt docs as one HTML file: every model, column and test, and the lineage.
+
+    \b
+    Example:
+      mixhouse docs --open
+    """
+    with progress("Writing the docs") as advance:
+        run_dbt(["docs", "generate", "--static"], environment(), lambda name, done, total: advance(done, total, name))
+    output.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(target_folder() / "static_index.html", output)
+    OUT.print(f"Docs: {output}", markup=False)
+    if show:
+        webbrowser.open(output.absolute().as_uri())
+
+
+@cli.command()
+def status() -> None:
+    """Say what is loaded, how good the models are, what they recommend, and what to do next.
+
+    \b
+    Example:
+      mixhouse status
+    """
+    with connect() as connection:
+        OUT.print(summary.render(summary.read(connection), REPORT))
+
+
+@cli.group()
+def db() -> None:
+    """The database: start, stop, look inside.
+
+    \b
+    Example:
+      eval "$(mixhouse db env)" && dbt build
+    """
+
+
+@db.command("start")
+def db_start() -> None:
+    """Start the embedded database, or check the one that the environment names; make the tables.
+
+    \b
+    Example:
+      mixhouse db start
+    """
+    with connect() as connection:
+        info = connection.info
+        version = info.parameter_status("server_version")
+        OUT.print(f"PostgreSQL {version} at {info.host}:{info.port}, database {info.dbname}", markup=False)
+
+
+@db.command("stop")
+def db_stop() -> None:
+    """Stop the embedded database; its data stays.
+
+    \b
+    Example:
+      mixhouse db stop
+    """
+    OUT.print("Stopped." if embedded.stop(home()) else "It was not running.")
+
+
+@db.command("env")
+def db_env() -> None:
+    """Print the variables that lead dbt, psql and BI tools to the database.
+
+    The output holds the password: do not send it anywhere.
+
+    \b
+    Example:
+      eval "$(mixhouse db env)" && psql
+    """
+    for name, value in sorted(environment().items()):
+        click.echo(f"export {name}={shlex.quote(value)}")
+
+
+@db.command("psql", context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def db_psql(arguments: tuple[str, ...]) -> None:
+    """Open psql on the database; arguments are handed on.
+
+    \b
+    Example:
+      mixhouse db psql -c "select name, predicted_followers from marts.playlists limit 5"
+    """
+    variables = os.environ | environment()
+    program = shutil.which("psql") or str(embedded.program("psql"))
+    os.execve(program, ["psql", *arguments], variables)  # noqa: S606 - psql takes over, its prompt included
+
+
+@db.command("reset")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def db_reset(yes: bool) -> None:
+    """Delete the embedded database with everything in it.
+
+    \b
+    Example:
+      mixhouse db reset --yes
+    """
+    if not yes:
+        click.confirm(f"Delete the embedded database in {home()} and all that is in it?", abort=True)
+    OUT.print("Deleted." if embedded.reset(home()) else "There was none.")
+
+
+def main() -> None:
+    """Run the command line, and turn what can go wrong into one line and an exit code."""
+    debug = "--debug" in sys.argv
+    try:
+        cli.main(prog_name="mixhouse", standalone_mode=False)
+    except click.exceptions.Exit as leave:
+        sys.exit(leave.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        _complain("interrupted; what was finished stays, and the same command goes on from there")
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read us has seen enough. Nothing more can be written, not even what is buffered.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        _complain(_message(error))
+        sys.exit(_exit_code(error))
+
+
+def _load(paths: tuple[Path, ...], *, strict: bool) -> int:
+    """Load, say what came of it, and return the exit code."""
+    with progress("Loading slices") as advance:
+
+        def show(outcome: SliceOutcome, done: int, total: int) -> None:
+            advance(done, total, Path(outcome.source.source).name)
+
+        loaded = load_slices(connect, paths, strict=strict, progress=show)
+    _print_load(loaded)
+    return REFUSED if loaded.refused or loaded.playlists_rejected else 0
+
+
+def _print_load(loaded: LoadReport) -> None:
+    rate = f", {loaded.bytes / 1e6 / loaded.seconds:,.0f} MB/s" if loaded.landed else ""
+    OUT.print(
+        f"Loaded {loaded.playlists_landed:,} playlists from {loaded.landed:,} slices in {loaded.seconds:.1f} s{rate}; "
+        f"{loaded.skipped:,} slices were there already.",
+        markup=False,
+    )
+    if loaded.playlists_superseding or loaded.playlists_unchanged:
+        OUT.print(
+            f"{loaded.playlists_superseding:,} playlists replaced an earlier version, "
+            f"{loaded.playlists_unchanged:,} were there with the same content.",
+            markup=False,
+        )
+    for outcome in loaded.slices:
+        if outcome.outcome == "refused":
+            what = f"refused ({outcome.reason}): {outcome.detail}"
+        elif outcome.rejected:
+            what = f"{outcome.rejected:,} playlists rejected; see staging.rejects"
+        else:
+            continue
+        ERR.print(printable(f"{outcome.source}: {what}"), markup=False)
+
+
+def _build(*, force: bool) -> None:
+    with progress("Building") as advance:
+        outcome = pipeline.build(
+            lambda: _train_if_needed(force=force),
+            force=force,
+            on_node=lambda name, done, total: advance(done, total, name),
+        )
+    if outcome.before_ml is None or outcome.after_ml is None:
+        OUT.print("Everything is up to date; nothing was built.")
+        return
+    nodes = outcome.before_ml.nodes + outcome.after_ml.nodes
+    seconds = outcome.before_ml.seconds + outcome.after_ml.seconds
+    OUT.print(f"Built and tested {nodes} models, seeds and tests in {seconds:.1f} s.")
+    for warning in (*outcome.before_ml.warnings, *outcome.after_ml.warnings):
+        ERR.print(f"warning: {printable(warning)}", markup=False)
+
+
+def _train_if_needed(*, force: bool) -> None:
+    """Train the models whose results would change. Too little data is no failure of a build: the marts are good."""
+    from python_ml.errors import NotEnoughData
+    from python_ml.train_models import MODELS, is_current
+
+    with connect(autocommit=True) as connection:
+        due = [model for model in MODELS if force or not is_current(connection, model)]
+    if not due:
+        return
+    try:
+        _train(trigger="build", models=due)
+    except NotEnoughData as error:
+        logger.warning("event=training_skipped reason=%s", error)
+
+
+def _train(*, trigger: str, models: list[str] | None = None) -> None:
+    from python_ml.train_models import train as train_models
+
+    outcomes = train_models(connect, trigger=trigger, models=models or ())
+    for outcome in outcomes:
+        if outcome.error is None:
+            OUT.print(f"Trained {outcome.model} on {outcome.rows_read or 0:,} rows in {outcome.seconds:.1f} s.")
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    for outcome in failed[1:]:
+        _complain(f"{outcome.model}: {_message(outcome.error)}")
+    if failed:
+        raise failed[0].error  # type: ignore[misc]
+
+
+def _message(error: BaseException | None) -> str:
+    """Say in one line what happened and what to do."""
+    if isinstance(error, psycopg.errors.UndefinedTable):
+        return f"{error.diag.message_primary}; build it with: mixhouse build"
+    if isinstance(error, psycopg.OperationalError):
+        return f"the database went away: {_first_line(error)}; run the same command again"
+    if _exit_code(error) != UNEXPECTED:
+        return str(error)
+    return f"{type(error).__name__}: {_first_line(error)}; run it again with: mixhouse --debug ..."
+
+
+def _exit_code(error: BaseException | None) -> int:
+    from python_ml.errors import MachineLearningError
+
+    if isinstance(error, LoadError):
+        return USAGE
+    if isinstance(error, (DatabaseError, psycopg.errors.UndefinedTable, psycopg.OperationalError)):
+        return NO_DATABASE
+    if isinstance(error, BuildError):
+        return BUILD_FAILED
+    if isinstance(error, MachineLearningError):
+        return TRAINING_FAILED
+    return UNEXPECTED
+
+
+def _first_line(error: BaseException | None) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else "no details"
+
+
+def _complain(message: str) -> None:
+    ERR.print(f"mixhouse: {printable(message)}", markup=False)

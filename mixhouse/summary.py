@@ -1,0 +1,161 @@
+"""What a person wants to know at a glance: what is there, how good it is, what it recommends, and what is next."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import dict_row
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from mixhouse.console import printable
+
+Row = dict[str, Any]
+
+ACTIONS = {
+    "add_diverse_artists": "add artists",
+    "adjust_duration": "adjust the duration",
+    "review_collaborative": "review who edits it",
+}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What there is to say; fields are empty where nothing was built or trained yet.
+
+    Attributes:
+        landed: Playlists in staging, in their current version.
+        overview: The row of `insights.overview`.
+        metrics: Held-out metrics of the serving models, rows of `insights.model_performance`.
+        playlists: Recommendations for the playlists furthest behind, one a playlist.
+        artists: Emerging artists, the most followed first.
+    """
+
+    landed: int
+    overview: Row | None = None
+    metrics: Sequence[Row] = ()
+    playlists: Sequence[Row] = ()
+    artists: Sequence[Row] = ()
+
+
+def read(connection: Connection) -> Summary:
+    """Read the summary; what has not been built yet is left out."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        landed = cursor.execute("select count(*) as n from staging.playlists where superseded_at is null").fetchone()
+        # The last model of a build: if it is there, all are.
+        built = cursor.execute("select to_regclass('insights.overview') is not null as yes").fetchone()
+        playlists = int(landed["n"]) if landed else 0
+        if not built or not built["yes"]:
+            return Summary(playlists)
+        return Summary(
+            landed=playlists,
+            overview=cursor.execute("select * from insights.overview").fetchone(),
+            metrics=cursor.execute(
+                """
+                select metric, scale, metric_value, baseline_one, baseline_median, baseline_mean
+                from insights.model_performance
+                where is_serving and (split is null or split = 'test')
+                """
+            ).fetchall(),
+            playlists=cursor.execute(
+                """
+                select distinct on (priority_score, pid) pid, name, recommendation, reason
+                from insights.playlist_recommendations
+                order by priority_score desc, pid, recommendation
+                limit 3
+                """
+            ).fetchall(),
+            artists=cursor.execute(
+                """
+                select artist_name, reason
+                from insights.artist_recommendations
+                where recommendation = 'emerging'
+                order by score desc, artist_uri
+                limit 3
+                """
+            ).fetchall(),
+        )
+
+
+def render(summary: Summary, report: Path) -> RenderableType:
+    """Lay the summary out for a terminal or a log; strangers' titles are shown, never obeyed."""
+    return Group(*_lines(summary, report))
+
+
+def _lines(summary: Summary, report: Path) -> Iterator[Text]:
+    if summary.overview is None or not summary.overview["playlists"]:
+        yield Text(f"{summary.landed:,} playlists have landed, nothing is built yet.")
+        yield Text("Next: mixhouse build" if summary.landed else "Next: mixhouse run /path/to/the/dataset")
+        return
+    yield from _loaded(summary.overview)
+    yield from _models(summary.metrics)
+    yield from _section(
+        "Playlists worth improving",
+        [
+            f"{row['name']} ({row['pid']}): {ACTIONS[row['recommendation']]}; {row['reason']}"
+            for row in summary.playlists
+        ],
+    )
+    yield from _section("Emerging artists", [f"{row['artist_name']}: {row['reason']}" for row in summary.artists])
+    if summary.landed != summary.overview["playlists"]:
+        yield _heading("Next")
+        yield Text(f"  {summary.landed:,} playlists have landed since or before: mixhouse build")
+        return
+    yield _heading("Next")
+    yield Text(
+        f"  {'look at the report':24}{report}" if report.exists() else "  write the report        mixhouse report"
+    )
+    yield Text("  ask your own questions  mixhouse db psql")
+    yield Text("  browse the lineage      mixhouse docs --open")
+    if summary.overview["has_synthetic_data"]:
+        yield Text("  use your own copy       make demo MPD=/path/to/spotify_million_playlist_dataset.zip")
+
+
+def _loaded(overview: Row) -> Iterator[Text]:
+    yield _heading("Loaded")
+    yield Text(
+        f"  {overview['playlists']:,} playlists with {overview['track_rows']:,} tracks: {overview['tracks']:,} "
+        f"different ones, on {overview['albums']:,} albums, by {overview['artists']:,} artists"
+    )
+    if overview["playlists_rejected"] or overview["slices_refused"]:
+        yield Text(
+            f"  kept aside: {overview['playlists_rejected']:,} playlists and {overview['slices_refused']:,} slices, "
+            "with reasons in staging.rejects and staging.slices"
+        )
+    if overview["has_synthetic_data"]:
+        yield Text("  these playlists are made: they prove the plumbing, they say nothing about music", style="yellow")
+
+
+def _models(metrics: Sequence[Row]) -> Iterator[Text]:
+    yield _heading("Models")
+    by_name = {(row["metric"], row["scale"]): row for row in metrics}
+    if ("rmse", "raw") not in by_name:
+        yield Text("  playlist popularity: not trained yet")
+    for scale, words in (("raw", "followers"), ("log1p", "log followers")):
+        if row := by_name.get(("rmse", scale)):
+            r2 = by_name["r2", scale]["metric_value"]
+            yield Text(
+                f"  playlist popularity, {words}: RMSE {row['metric_value']:.3g} (always the mean: "
+                f"{row['baseline_mean']:.3g}, always 1: {row['baseline_one']:.3g}), R2 {r2:.3f}"
+            )
+    if row := by_name.get(("silhouette", None)):
+        stability = by_name.get(("stability", None))
+        yield Text(
+            f"  artist trends: silhouette {row['metric_value']:.2f}"
+            + (f", stability {stability['metric_value']:.2f}" if stability else "")
+            + " (1 is best)"
+        )
+    else:
+        yield Text("  artist trends: not trained yet")
+
+
+def _section(title: str, entries: Sequence[str]) -> Iterator[Text]:
+    yield _heading(title)
+    for entry in entries or ["none found"]:
+        yield Text(f"  {printable(entry)}")
+
+
+def _heading(title: str) -> Text:
+    return Text(title, style="bold green")

@@ -1,0 +1,163 @@
+"""Charts of the models: frames in, Plotly figures out, for reports and pages alike."""
+
+import html
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+ACCENT = "#3fd68a"
+TEXT = "#e9f1ec"
+MUTED = "#9fb3a8"
+GRID = "#26312b"
+PANEL = "#141a17"
+CLUSTER_COLOURS = (ACCENT, "#f4b955", "#7cb7ff", "#ff8577", "#c49bff")
+
+_THEME = go.layout.Template(
+    layout={
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"color": MUTED, "family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", "size": 13},
+        "colorway": list(CLUSTER_COLOURS),
+        "hoverlabel": {"bgcolor": PANEL, "bordercolor": GRID, "font": {"color": TEXT}, "align": "left"},
+        "xaxis": {"gridcolor": GRID, "linecolor": GRID, "zeroline": False, "automargin": True},
+        "yaxis": {"gridcolor": GRID, "linecolor": GRID, "zeroline": False, "automargin": True},
+        "margin": {"l": 8, "r": 16, "t": 8, "b": 8},
+        # A finger that scrolls past a chart must not zoom it.
+        "dragmode": False,
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "itemsizing": "constant"},
+    }
+)
+
+
+def feature_importance(importances: pd.Series) -> go.Figure:
+    """Draw how much each feature matters.
+
+    Args:
+        importances: Shares of 1, indexed by feature name.
+    """
+    smallest_first = importances.sort_values(kind="stable")
+    bars = go.Bar(
+        x=smallest_first.to_list(),
+        y=[feature_label(str(feature)) for feature in smallest_first.index],
+        orientation="h",
+        marker={"color": ACCENT, "cornerradius": 4},
+        text=[f"{share:.1%}" for share in smallest_first],
+        textposition="outside",
+        cliponaxis=False,
+        hoverinfo="skip",
+    )
+    # The longest bar leaves room for the number at its end.
+    longest = max(float(smallest_first.max()), 0.01)
+    return _figure([bars], height=20 + 34 * len(smallest_first)).update_layout(
+        xaxis={**_NO_TICKS, "range": [0, longest * 1.4]},
+        yaxis={"showgrid": False, "fixedrange": True},
+    )
+
+
+def predicted_against_actual(playlists: pd.DataFrame) -> go.Figure:
+    """Draw predicted followers over actual ones, on logarithmic axes, with the line of perfect answers.
+
+    Args:
+        playlists: One row a point; columns `name` (null if unknown), `actual` and `predicted` (followers, at least 1).
+            Points move by at most a tenth sideways, so that playlists with as many followers do not hide each other.
+    """
+    spread = np.exp(np.random.default_rng(0).uniform(-0.1, 0.1, len(playlists)))
+    highest = float(max(playlists["actual"].max(), playlists["predicted"].max(), 10)) * 1.3
+    perfect = go.Scatter(
+        x=[0.8, highest],
+        y=[0.8, highest],
+        mode="lines",
+        line={"color": MUTED, "width": 1, "dash": "dot"},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+    points = go.Scatter(
+        x=(playlists["actual"] * spread).to_numpy(),
+        y=playlists["predicted"].to_numpy(),
+        mode="markers",
+        marker={"color": ACCENT, "size": 6, "opacity": 0.35},
+        text=_literal(playlists["name"].fillna("(untitled)")),
+        customdata=playlists[["actual"]].to_numpy(),
+        hovertemplate="<b>%{text}</b><br>followers %{customdata[0]:,}<br>predicted %{y:,.1f}<extra></extra>",
+        showlegend=False,
+    )
+    limits = [float(np.log10(0.8)), float(np.log10(highest))]
+    return _figure([perfect, points], height=460).update_layout(
+        xaxis={"title": "actual followers", **_LOGARITHMIC, "range": limits},
+        yaxis={"title": "predicted followers", **_LOGARITHMIC, "range": limits},
+    )
+
+
+def cluster_sizes(clusters: pd.DataFrame) -> go.Figure:
+    """Draw how many artists each cluster has.
+
+    Args:
+        clusters: One row a cluster; columns `cluster_id`, `cluster_name`, `artists` (count).
+    """
+    smallest_first = clusters.sort_values("artists", kind="stable")
+    bars = go.Bar(
+        x=smallest_first["artists"].to_list(),
+        y=_literal(smallest_first["cluster_name"]),
+        orientation="h",
+        marker={"color": [cluster_colour(cluster) for cluster in smallest_first["cluster_id"]], "cornerradius": 4},
+        text=[f"{artists:,}" for artists in smallest_first["artists"]],
+        textposition="outside",
+        cliponaxis=False,
+        hoverinfo="skip",
+    )
+    return _figure([bars], height=20 + 44 * len(clusters)).update_layout(
+        xaxis={**_NO_TICKS, "range": [0, int(clusters["artists"].max()) * 1.35]},
+        yaxis={"showgrid": False, "fixedrange": True},
+    )
+
+
+def artist_map(artists: pd.DataFrame) -> go.Figure:
+    """Draw artists by how often they appear and how followed the playlists are that have them, coloured by cluster.
+
+    Args:
+        artists: One row an artist; columns `name` (null if unknown), `cluster_id`, `cluster_name`,
+            `playlist_appearances` (playlists), `avg_followers` (followers).
+    """
+    traces = [
+        go.Scatter(
+            x=members["playlist_appearances"].to_numpy(),
+            y=members["avg_followers"].to_numpy(),
+            mode="markers",
+            name=_literal([str(members["cluster_name"].iloc[0])])[0],
+            marker={"color": cluster_colour(int(members["cluster_id"].iloc[0])), "size": 7, "opacity": 0.55},
+            text=_literal(members["name"].fillna("(unknown)")),
+            hovertemplate="<b>%{text}</b><br>in %{x:,} playlists<br>average followers %{y:,.1f}<extra></extra>",
+        )
+        for _, members in artists.groupby("cluster_id")
+    ]
+    return _figure(traces, height=520).update_layout(
+        xaxis={"title": "playlists with the artist", **_LOGARITHMIC},
+        yaxis={"title": "average followers of those playlists", **_LOGARITHMIC},
+    )
+
+
+def cluster_colour(cluster_id: int) -> str:
+    """Return the colour of a cluster, the same in every chart and table."""
+    return CLUSTER_COLOURS[cluster_id % len(CLUSTER_COLOURS)]
+
+
+def feature_label(feature: str) -> str:
+    """Return the name of a feature as a person would say it: `avg_track_duration` is "Average track duration"."""
+    words = feature.removesuffix("_ms").replace("avg_", "average ").replace("num_", "number of ").replace("_", " ")
+    return words.capitalize()
+
+
+# Each bar has its number at its end.
+_NO_TICKS = {"showticklabels": False, "showgrid": False, "fixedrange": True}
+_LOGARITHMIC = {"type": "log", "dtick": 1, "tickformat": ",", "fixedrange": True}
+
+
+def _figure(traces: list[go.Scatter | go.Bar], height: int) -> go.Figure:
+    return go.Figure(traces, {"template": _THEME, "height": height})
+
+
+def _literal(names: Iterable[str]) -> list[str]:
+    # Plotly reads a small HTML of its own in every text; names are strangers' text and shall appear as they are.
+    return [html.escape(name, quote=False) for name in names]

@@ -1,0 +1,493 @@
+"""Write the report on data and models: one HTML file that opens anywhere, without a network."""
+
+import base64
+import hashlib
+import math
+import os
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, LiteralString
+
+import jinja2
+import pandas as pd
+import plotly.graph_objects as go
+import plotly.offline
+from markupsafe import Markup
+from psycopg import Connection, sql
+from psycopg.rows import dict_row
+
+from python_ml import artist_trends, charts, playlist_popularity
+
+# What the report of the analysis set out to reach, shown beside what was measured.
+TARGET_RMSE = 0.3
+TARGET_R2 = 0.7
+
+_POINTS = 5_000
+_POINTS_A_CLUSTER = 1_000
+_ROWS_A_RECOMMENDATION = 5
+_TEMPLATES = Path(__file__).parent / "templates"
+_SCALES = ("raw", "log1p")
+_METRICS = ("rmse", "mae", "r2")
+_ANSWERS = {
+    "test": "This model",
+    "baseline_mean": "Always the mean",
+    "baseline_median": "Always the median",
+    "baseline_one": "Always one follower",
+    "train": "This model, on what it was fitted on",
+}
+
+Row = dict[str, Any]
+# By metric, scale and split.
+Metrics = Mapping[tuple[str, str | None, str | None], float]
+
+
+def write_report(connection: Connection, path: Path) -> Path:
+    """Write the report on what was loaded, how good the models are, and what they recommend.
+
+    Sections without data say which command brings it. The file holds everything it shows, charts included, and appears
+    at once: a reader sees the report of before, or the new one.
+
+    Args:
+        connection: Open, to a database that has the tables of the warehouse.
+        path: The HTML file; its folder is made if it does not exist.
+
+    Returns:
+        The path written.
+
+    Raises:
+        OSError: the file cannot be written there.
+    """
+    page = render_report(connection)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    draft = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(page)
+        # Temporary files are for their owner alone; a report is to be read.
+        draft.chmod(0o644)
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    return path
+
+
+def render_report(connection: Connection) -> str:
+    """Return the report as one HTML page; see `write_report`."""
+    popularity, popularity_figures = _popularity(connection)
+    artists, artist_figures = _artists(connection)
+    scripts = [plotly.offline.get_plotlyjs(), (_TEMPLATES / "report.js").read_text(encoding="utf-8")]
+    return _template().render(
+        now=datetime.now(UTC),
+        is_synthetic=_is_synthetic(connection),
+        loaded=_loaded(connection),
+        popularity=popularity,
+        artists=artists,
+        playlist_recommendations=_playlist_recommendations(connection),
+        artist_recommendations=_artist_recommendations(connection),
+        figures={name: _as_json(figure) for name, figure in (popularity_figures | artist_figures).items()},
+        targets={"rmse": TARGET_RMSE, "r2": TARGET_R2},
+        colours={
+            "accent": charts.ACCENT,
+            "text": charts.TEXT,
+            "muted": charts.MUTED,
+            "grid": charts.GRID,
+            "panel": charts.PANEL,
+        },
+        scripts=[Markup(script) for script in scripts],  # noqa: S704 - our own, and that of Plotly
+        script_hashes=" ".join(_content_hash(script) for script in scripts),
+    )
+
+
+def format_number(value: object) -> str:
+    """Format a number for people: `12,345`, `3.14`, `0.0042`; text stays as it is and null is a dash."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "-"
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return str(value)
+    number = float(value)
+    if number.is_integer() or abs(number) >= 1_000:
+        return f"{number:,.0f}"
+    return f"{number:,.1f}" if abs(number) >= 100 else f"{number:,.3g}"
+
+
+def format_measure(value: float | None) -> str:
+    """Format a measured number with enough digits to compare it: `107.87`, `-0.512`."""
+    if value is None:
+        return "-"
+    return f"{value:,.2f}" if abs(value) >= 10 else f"{value:,.3f}"
+
+
+def popularity_verdict(metrics: Metrics) -> list[str]:
+    """Say in plain words what the metrics of playlist popularity mean.
+
+    Args:
+        metrics: Values by metric, scale and split.
+    """
+    r2 = metrics["r2", "log1p", "test"]
+    return [
+        f"Counted in followers, the typical miss (RMSE) is {_beside_best_constant(metrics, 'raw')}.",
+        f"On log1p of followers it is {_beside_best_constant(metrics, 'log1p')}.",
+        f"An R² of {format_measure(r2)} on log1p means that it explains {_explained(r2)} of the differences between "
+        "held-out playlists. Counted in followers, a handful of very large playlists decides the score; "
+        "log1p weighs a miss by its proportion.",
+    ]
+
+
+def _beside_best_constant(metrics: Metrics, scale: str) -> str:
+    error = metrics["rmse", scale, "test"]
+    constants = {label: metrics["rmse", scale, split] for split, label in _ANSWERS.items() if "baseline" in split}
+    best = min(constants, key=constants.__getitem__)
+    return (
+        f"{format_measure(error)}, where the best constant answer, “{best.lower()}”, misses by "
+        f"{format_measure(constants[best])}: the model is {_compared(error, constants[best])}"
+    )
+
+
+def _compared(error: float, constant: float) -> str:
+    if constant == 0:
+        return "as good as that" if error == 0 else "worse than that"
+    change = 1 - error / constant
+    if abs(change) < 0.005:
+        return "about as good as that"
+    return f"{abs(change):.0%} {'better' if change > 0 else 'worse'} than that"
+
+
+def _explained(r2: float) -> str:
+    return "nothing" if r2 <= 0 else "less than 1 %" if r2 < 0.01 else f"{r2 * 100:.0f} %"
+
+
+def _popularity(connection: Connection) -> tuple[Row, dict[str, go.Figure]]:
+    run, failure = _runs(connection, playlist_popularity.MODEL)
+    if run is None:
+        return {"run": None, "failure": failure}, {}
+    metrics = _metrics(connection, run["run_id"])
+    importances = pd.Series(
+        {
+            row["feature"]: row["importance"]
+            for row in _read(
+                connection,
+                "select feature, importance from ml.feature_importances"
+                " where run_id = %s and method = 'impurity' order by feature",
+                [run["run_id"]],
+            )
+        },
+        dtype="float64",
+    )
+    figures = {} if importances.empty else {"feature_importance": charts.feature_importance(importances)}
+    held_out, points = _held_out(connection, run["run_id"])
+    if not points.empty:
+        figures["predicted_against_actual"] = charts.predicted_against_actual(points)
+    section = {
+        "run": run,
+        "failure": failure,
+        "scales": _SCALES,
+        "rows": [
+            {
+                "label": label,
+                "is_model": split == "test",
+                "measures": [metrics.get((metric, scale, split)) for scale in _SCALES for metric in _METRICS],
+            }
+            for split, label in _ANSWERS.items()
+        ],
+        "targets": [
+            {
+                "rmse": metrics["rmse", scale, "test"] < TARGET_RMSE,
+                "r2": metrics["r2", scale, "test"] > TARGET_R2,
+            }
+            for scale in _SCALES
+        ],
+        "verdict": popularity_verdict(metrics),
+        "held_out": held_out,
+        "shown": len(points),
+    }
+    return section, figures
+
+
+def _held_out(connection: Connection, run_id: int) -> tuple[int, pd.DataFrame]:
+    count = _read(
+        connection,
+        "select count(*) as playlists from ml.playlist_predictions where run_id = %s and is_held_out",
+        [run_id],
+    )[0]["playlists"]
+    if not _exists(connection, "features.playlist_features"):
+        return count, pd.DataFrame()
+    # Ordered by a digest: an arbitrary sample that is the same each time.
+    points = pd.DataFrame(
+        _read(
+            connection,
+            """
+            select
+                predictions.pid,
+                predictions.predicted_followers as predicted,
+                playlists.num_followers as actual
+            from ml.playlist_predictions as predictions
+            inner join features.playlist_features as playlists on predictions.pid = playlists.pid
+            where predictions.run_id = %s and predictions.is_held_out
+            order by md5(predictions.pid::text)
+            limit %s
+            """,
+            [run_id, _POINTS],
+        )
+    )
+    if points.empty:
+        return count, points
+    names = "select pid as key, name from marts.playlists where pid = any(%s)"
+    points["name"] = _names(connection, "marts.playlists", names, points["pid"])
+    return count, points
+
+
+def _artists(connection: Connection) -> tuple[Row, dict[str, go.Figure]]:
+    run, failure = _runs(connection, artist_trends.MODEL)
+    if run is None:
+        return {"run": None, "failure": failure}, {}
+    metrics = _metrics(connection, run["run_id"])
+    section: Row = {
+        "run": run,
+        "failure": failure,
+        "tiles": [
+            {"label": label, "value": metrics.get((metric, None, None))}
+            for metric, label in (("silhouette", "silhouette, -1 to 1"), ("stability", "stability, 0 to 1"))
+        ],
+        "verdict": _clusters_verdict(metrics),
+        "clusters": [],
+    }
+    clusters = _clusters(connection, run["run_id"])
+    if clusters.empty:
+        return section, {}
+    points = _sampled_artists(connection, run["run_id"])
+    points["cluster_name"] = points["cluster_id"].map(clusters.set_index("cluster_id")["cluster_name"])
+    total = int(clusters["artists"].sum())
+    section |= {
+        "clusters": [
+            {
+                "cluster_name": row["cluster_name"],
+                "colour": charts.cluster_colour(row["cluster_id"]),
+                "artists": row["artists"],
+                "share": row["artists"] / total,
+                "averages": [row[feature] for feature in artist_trends.FEATURES],
+            }
+            for row in clusters.to_dict("records")
+        ],
+        "labels": [charts.feature_label(feature) for feature in artist_trends.FEATURES],
+        "shown": len(points),
+        "total": total,
+        "limit": _POINTS_A_CLUSTER,
+    }
+    return section, {"cluster_sizes": charts.cluster_sizes(clusters), "artist_map": charts.artist_map(points)}
+
+
+def _clusters_verdict(metrics: Metrics) -> list[str]:
+    sentences = []
+    silhouette = metrics.get(("silhouette", None, None))
+    if silhouette is not None:
+        degree = "clearly" if silhouette > 0.5 else "somewhat" if silhouette > 0.25 else "barely"
+        sentences.append(
+            f"A silhouette of {format_measure(silhouette)}: the clusters are {degree} apart "
+            "(1: far apart; 0: they touch; below: artists sit in the wrong one)."
+        )
+    stable = metrics.get(("stability", None, None))
+    if stable is not None:
+        sentences.append(
+            f"Fitted again without a fifth of the artists, the groups agree with these to {format_measure(stable)} "
+            "(adjusted Rand index; 1: the same groups; 0: no more alike than chance)."
+        )
+    return sentences
+
+
+def _clusters(connection: Connection, run_id: int) -> pd.DataFrame:
+    if not _exists(connection, "features.artist_features"):
+        return pd.DataFrame()
+    clusters = pd.DataFrame(
+        _read(
+            connection,
+            """
+            select
+                clusters.cluster_id,
+                count(*) as artists,
+                avg(artists.playlist_appearances)::float8 as playlist_appearances,
+                avg(artists.avg_followers)::float8 as avg_followers,
+                avg(artists.track_count)::float8 as track_count,
+                avg(artists.followers_per_playlist)::float8 as followers_per_playlist,
+                avg(artists.tracks_per_playlist)::float8 as tracks_per_playlist
+            from ml.artist_clusters as clusters
+            inner join features.artist_features as artists on clusters.artist_uri = artists.artist_uri
+            where clusters.run_id = %s
+            group by clusters.cluster_id
+            order by artists desc, clusters.cluster_id
+            """,
+            [run_id],
+        )
+    )
+    if not clusters.empty:
+        names = (
+            "select cluster_id as key, cluster_name as name from insights.cluster_profiles where cluster_id = any(%s)"
+        )
+        unnamed = "Cluster " + clusters["cluster_id"].astype(str)
+        named = _names(connection, "insights.cluster_profiles", names, clusters["cluster_id"])
+        clusters["cluster_name"] = named.fillna(unnamed)
+    return clusters
+
+
+def _sampled_artists(connection: Connection, run_id: int) -> pd.DataFrame:
+    points = pd.DataFrame(
+        _read(
+            connection,
+            """
+            select
+                numbered.artist_uri,
+                numbered.cluster_id,
+                numbered.playlist_appearances,
+                numbered.avg_followers
+            from (
+                select
+                    clusters.artist_uri,
+                    clusters.cluster_id,
+                    artists.playlist_appearances,
+                    artists.avg_followers,
+                    row_number() over (
+                        partition by clusters.cluster_id order by md5(clusters.artist_uri)
+                    ) as position
+                from ml.artist_clusters as clusters
+                inner join features.artist_features as artists on clusters.artist_uri = artists.artist_uri
+                where clusters.run_id = %s
+            ) as numbered
+            where numbered.position <= %s
+            order by numbered.cluster_id, numbered.position
+            """,
+            [run_id, _POINTS_A_CLUSTER],
+        )
+    )
+    names = "select artist_uri as key, artist_name as name from marts.artists where artist_uri = any(%s)"
+    points["name"] = _names(connection, "marts.artists", names, points["artist_uri"])
+    return points
+
+
+def _names(connection: Connection, relation: str, query: LiteralString, keys: pd.Series) -> pd.Series:
+    found = _read(connection, query, [keys.to_list()]) if _exists(connection, relation) else []
+    return keys.map({row["key"]: row["name"] for row in found}).astype(object)
+
+
+def _playlist_recommendations(connection: Connection) -> list[Row]:
+    if not _exists(connection, "insights.playlist_recommendations"):
+        return []
+    return _read(
+        connection,
+        """
+        select pid, name, recommendation, current_value, suggested_value, priority_score, reason
+        from (
+            select
+                *,
+                row_number() over (partition by recommendation order by priority_score desc, pid) as position
+            from insights.playlist_recommendations
+        ) as numbered
+        where position <= %s
+        order by recommendation, position
+        """,
+        [_ROWS_A_RECOMMENDATION],
+    )
+
+
+def _artist_recommendations(connection: Connection) -> list[Row]:
+    if not _exists(connection, "insights.artist_recommendations"):
+        return []
+    return _read(
+        connection,
+        """
+        select artist_uri, artist_name, recommendation, score, reason
+        from (
+            select
+                *,
+                row_number() over (partition by recommendation order by score desc, artist_uri) as position
+            from insights.artist_recommendations
+        ) as numbered
+        where position <= %s
+        order by recommendation, position
+        """,
+        [_ROWS_A_RECOMMENDATION],
+    )
+
+
+def _loaded(connection: Connection) -> dict[str, int]:
+    counts: dict[str, int] = _read(
+        connection,
+        """
+        select
+            count(*) filter (where outcome = 'landed') as "slices landed",
+            count(*) filter (where outcome = 'refused') as "slices refused",
+            (select count(*) from staging.playlists where superseded_at is null) as "playlists landed",
+            (select count(*) from staging.rejects) as "playlists refused"
+        from staging.slices
+        """,
+    )[0]
+    if not any(counts.values()):
+        return {}
+    for mart in ("tracks", "albums", "artists", "playlist_tracks"):
+        if _exists(connection, f"marts.{mart}"):
+            query = sql.SQL("select count(*) as rows from {}").format(sql.Identifier("marts", mart))
+            counts[mart.replace("playlist_tracks", "tracks on playlists")] = _read(connection, query)[0]["rows"]
+    return counts
+
+
+def _is_synthetic(connection: Connection) -> bool:
+    query: LiteralString = (
+        "select exists (select from staging.slices where outcome = 'landed' and info ->> 'version' like 'synthetic%%')"
+        " as found"
+    )
+    return bool(_read(connection, query)[0]["found"])
+
+
+def _runs(connection: Connection, model: str) -> tuple[Row | None, Row | None]:
+    """Return the run that serves, and the last attempt if it failed after that."""
+    columns: LiteralString = (
+        "select run_id, trigger, status, finished_at, rows_read, features_sha256, library_versions, error,"
+        " extract(epoch from finished_at - started_at)::float8 as seconds from ml.model_runs where model = %s"
+    )
+    serving = _read(connection, columns + " and serving", [model])
+    ended = _read(connection, columns + " and status <> 'running' order by run_id desc limit 1", [model])
+    failure = ended[0] if ended and ended[0]["status"] == "failed" else None
+    return (serving[0] if serving else None), failure
+
+
+def _metrics(connection: Connection, run_id: int) -> Metrics:
+    rows = _read(connection, "select metric, scale, split, value from ml.model_metrics where run_id = %s", [run_id])
+    return {(row["metric"], row["scale"], row["split"]): row["value"] for row in rows}
+
+
+def _exists(connection: Connection, relation: str) -> bool:
+    return bool(_read(connection, "select to_regclass(%s) is not null as found", [relation])[0]["found"])
+
+
+def _read(
+    connection: Connection, query: LiteralString | sql.Composed, parameters: list[Any] | tuple[()] = ()
+) -> list[Row]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query, parameters).fetchall()
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters |= {
+        "number": format_number,
+        "measure": format_measure,
+        "percent": lambda share: f"{share:.1%}",
+        "when": lambda time: f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+        "words": lambda code: str(code).replace("_", " "),
+    }
+    return environment.get_template("report.html")
+
+
+def _as_json(figure: go.Figure) -> Markup:
+    # Inside a script element only `<` could end it early, whatever the names in the figure are.
+    return Markup(figure.to_json().replace("<", "\\u003c"))  # noqa: S704 - made safe on this line
+
+
+def _content_hash(script: str) -> str:
+    digest = hashlib.sha256(script.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"

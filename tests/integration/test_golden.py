@@ -1,0 +1,214 @@
+"""The golden playlists through the whole pipeline, compared row for row with what was worked out by hand."""
+
+from datetime import UTC, datetime
+
+import golden
+import pytest
+from conftest import Warehouse
+from golden import uri
+
+
+def test_playlists_hold_what_they_hold_and_keep_what_they_declare(golden_warehouse: Warehouse) -> None:
+    expected = []
+    for pid, (title, _, followers, edits, collaborative, description, declared) in sorted(golden.PLAYLISTS.items()):
+        num_tracks, distinct, num_albums, num_artists, duration_ms = golden.MEASURES[pid]
+        counted = {
+            "num_tracks": num_tracks,
+            "num_albums": num_albums,
+            "num_artists": num_artists,
+            "duration_ms": duration_ms,
+        }
+        expected.append(
+            {
+                "pid": pid,
+                "name": title,
+                "description": description,
+                "collaborative": collaborative in (True, "true"),
+                "num_distinct_tracks": distinct,
+                "num_followers": followers,
+                "num_edits": edits,
+                "modified_at": datetime(2017, 4, 29, tzinfo=UTC).replace(day=29 + pid % 20)
+                if pid % 20 < 2
+                else datetime(2017, 5, pid % 20 - 1, tzinfo=UTC),
+                **counted,
+                **{f"declared_{name}": declared.get(name, value) for name, value in counted.items()},
+            }
+        )
+    columns = ", ".join(expected[0])
+    assert golden_warehouse.rows(f"select {columns} from marts.playlists order by pid") == expected
+
+
+def test_a_playlist_keeps_every_position_with_repeated_tracks(golden_warehouse: Warehouse) -> None:
+    expected = [
+        (
+            pid,
+            pos,
+            uri("track", letter),
+            uri("album", golden.TRACKS[letter][1]),
+            uri("artist", golden.TRACKS[letter][2]),
+        )
+        for pid, playlist in sorted(golden.PLAYLISTS.items())
+        for pos, letter in enumerate(playlist[1])
+    ]
+    found = golden_warehouse.query(
+        """
+        select pid, pos, tracks.track_uri, albums.album_uri, artists.artist_uri
+        from marts.playlist_tracks
+        join marts.tracks on tracks.track_id = playlist_tracks.track_id
+        join marts.albums on albums.album_id = playlist_tracks.album_id
+        join marts.artists on artists.artist_id = playlist_tracks.artist_id
+        order by pid, pos
+        """
+    )
+    assert found == expected
+
+
+def test_tracks(golden_warehouse: Warehouse) -> None:
+    expected = sorted(
+        (uri("track", letter), name, uri("album", album), uri("artist", artist), duration, golden.TRACK_ROWS[letter])
+        for letter, (name, album, artist, duration) in golden.TRACKS.items()
+    )
+    found = golden_warehouse.query(
+        "select track_uri, track_name, album_uri, artist_uri, duration_ms, track_appearances from marts.tracks"
+    )
+    assert sorted(found) == expected
+
+
+def test_an_album_may_have_several_artists(golden_warehouse: Warehouse) -> None:
+    expected = sorted(
+        (uri("album", key), golden.ALBUMS[key], *contents) for key, contents in golden.ALBUM_CONTENTS.items()
+    )
+    found = golden_warehouse.query(
+        "select album_uri, album_name, num_tracks, num_artists, track_appearances from marts.albums"
+    )
+    assert sorted((*row[:2], row[2], row[3], row[4]) for row in found) == expected
+
+
+def test_artists_of_one_name_stay_two_artists(golden_warehouse: Warehouse) -> None:
+    expected = sorted(
+        (uri("artist", key), golden.ARTISTS[key], playlists, rows, tracks, sum(followers) / len(followers))
+        for key, (playlists, rows, tracks, followers) in golden.PRESENCE.items()
+    )
+    found = golden_warehouse.query(
+        "select artist_uri, artist_name, playlist_appearances, track_appearances, track_count, avg_followers"
+        " from marts.artists"
+    )
+    assert sorted(found) == expected
+
+
+def test_playlist_features(golden_warehouse: Warehouse) -> None:
+    expected = []
+    for pid, (_, _, followers, _, collaborative, _, declared) in sorted(golden.PLAYLISTS.items()):
+        num_tracks, _, num_albums, num_artists, duration_ms = golden.MEASURES[pid]
+        expected.append(
+            {
+                "pid": pid,
+                "num_tracks": num_tracks,
+                "num_albums": num_albums,
+                "duration_ms": duration_ms,
+                "collaborative": collaborative in (True, "true"),
+                "num_artists": declared.get("num_artists", num_artists),
+                "unique_artists": num_artists,
+                "tracks_per_artist": num_tracks / num_artists,
+                "avg_tracks_per_album": num_tracks / num_albums,
+                "avg_track_duration": duration_ms / num_tracks,
+                "num_followers": followers,
+            }
+        )
+    assert golden_warehouse.rows("select * from features.playlist_features order by pid") == expected
+
+
+def test_artist_features(golden_warehouse: Warehouse) -> None:
+    expected = []
+    for key, (playlists, _, tracks, followers) in golden.PRESENCE.items():
+        mean = sum(followers) / len(followers)
+        expected.append(
+            {
+                "artist_uri": uri("artist", key),
+                "playlist_appearances": playlists,
+                "avg_followers": mean,
+                "track_count": tracks,
+                "followers_per_playlist": mean / playlists,
+                "tracks_per_playlist": tracks / playlists,
+            }
+        )
+    expected.sort(key=lambda row: str(row["artist_uri"]))
+    assert golden_warehouse.rows('select * from features.artist_features order by artist_uri collate "C"') == expected
+
+
+def test_the_original_objects_come_back(golden_warehouse: Warehouse) -> None:
+    found = dict(golden_warehouse.query("select pid, doc from staging.playlist_documents"))
+    assert found == {pid: golden.playlist(pid) for pid in golden.PLAYLISTS}
+
+
+def test_a_slice_without_playlists_lands(golden_warehouse: Warehouse) -> None:
+    found = golden_warehouse.query("select outcome, playlists_landed from staging.slices order by playlists_landed")
+    assert found == [("landed", 0), ("landed", len(golden.PLAYLISTS))]
+
+
+def test_wrong_declarations_are_found(golden_warehouse: Warehouse) -> None:
+    found = golden_warehouse.query(
+        """
+        select pid from marts.playlists
+        where num_tracks != declared_num_tracks or num_albums != declared_num_albums
+            or num_artists != declared_num_artists or duration_ms != declared_duration_ms
+        order by pid
+        """
+    )
+    assert [pid for (pid,) in found] == sorted(pid for pid, playlist in golden.PLAYLISTS.items() if playlist[6])
+
+
+def test_everything_is_predicted_clustered_and_named(golden_warehouse: Warehouse) -> None:
+    assert golden_warehouse.query(
+        """
+        select
+            (select count(*) from marts.playlists where predicted_followers is null or last_processed is null),
+            (select count(*) from marts.artists where cluster_id is null or cluster_name is null),
+            (select count(*) from marts.playlists),
+            (select count(distinct cluster_name) from marts.artists)
+        """
+    ) == [(0, 0, len(golden.PLAYLISTS), 5)]
+
+
+def test_recommendations_follow_from_the_numbers_that_they_carry(golden_warehouse: Warehouse) -> None:
+    """The rules, written a second time in Python over the marts."""
+    playlists = golden_warehouse.rows("select * from insights.playlist_performance")
+    expected = set()
+    for row in playlists:
+        if not row["is_underperforming"]:
+            continue
+        if row["num_artists"] / row["num_tracks"] < row["comparable_artists_per_track"] * 0.8:
+            expected.add((row["pid"], "add_diverse_artists"))
+        if abs(row["duration_ms"] - row["comparable_duration_ms"]) > 0.2 * row["comparable_duration_ms"]:
+            expected.add((row["pid"], "adjust_duration"))
+        if row["collaborative"]:
+            expected.add((row["pid"], "review_collaborative"))
+    found = golden_warehouse.query("select pid, recommendation from insights.playlist_recommendations")
+    assert expected
+    assert set(found) == expected
+
+
+@pytest.mark.parametrize("column", ["pid", "track_id", "album_id", "artist_id"])
+def test_bi_tools_see_how_the_tables_join(golden_warehouse: Warehouse, column: str) -> None:
+    found = golden_warehouse.query(
+        f"""
+        select count(*) from pg_constraint
+        join pg_attribute on attrelid = conrelid and array[attnum] = conkey
+        where contype = 'f' and conrelid = 'marts.playlist_tracks'::regclass and attname = '{column}'
+        """
+    )
+    assert found == [(1,)]
+
+
+def test_comments_reach_the_database(golden_warehouse: Warehouse) -> None:
+    missing = golden_warehouse.query(
+        """
+        select attrelid::regclass::text, attname
+        from pg_attribute
+        join pg_class on pg_class.oid = attrelid
+        where relnamespace in ('marts'::regnamespace, 'insights'::regnamespace, 'features'::regnamespace)
+            and relkind in ('r', 'v') and attnum > 0 and not attisdropped
+            and col_description(attrelid, attnum) is null
+        """
+    )
+    assert missing == []

@@ -1,0 +1,184 @@
+"""Made playlists through the whole pipeline, compared with an independent count over their JSON."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import Warehouse
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
+from sklearn.model_selection import train_test_split
+
+FEATURES = [
+    "num_tracks",
+    "num_artists",
+    "num_albums",
+    "duration_ms",
+    "collaborative",
+    "tracks_per_artist",
+    "avg_tracks_per_album",
+    "avg_track_duration",
+    "unique_artists",
+]
+
+
+@pytest.fixture(scope="module")
+def playlists(synthetic_slices: Path) -> list[dict[str, Any]]:
+    slices = sorted(synthetic_slices.glob("mpd.slice.*.json"))
+    return [one for path in slices for one in json.loads(path.read_text(encoding="utf-8"))["playlists"]]
+
+
+def test_row_counts_equal_an_independent_count(synthetic_warehouse: Warehouse, playlists: list[dict[str, Any]]) -> None:
+    tracks = [track for playlist in playlists for track in playlist["tracks"]]
+    expected = {
+        "playlists": len({playlist["pid"] for playlist in playlists}),
+        "playlist_tracks": len(tracks),
+        "tracks": len({track["track_uri"] for track in tracks}),
+        "artists": len({track["artist_uri"] for track in tracks}),
+        "albums": len({track["album_uri"] for track in tracks}),
+    }
+    assert expected["playlists"] == 2000
+    for mart, count in expected.items():
+        assert synthetic_warehouse.query(f"select count(*) from marts.{mart}") == [(count,)], mart
+
+
+def test_every_playlist_has_a_prediction_and_every_artist_a_cluster(synthetic_warehouse: Warehouse) -> None:
+    assert synthetic_warehouse.query(
+        """
+        select
+            (select count(*) from marts.playlists where predicted_followers is null or last_processed is null),
+            (select count(*) from marts.artists where cluster_id is null or cluster_name is null)
+        """
+    ) == [(0, 0)]
+
+
+def test_popularity_metrics_agree_with_scikit_learn_on_the_features(synthetic_warehouse: Warehouse) -> None:
+    rows = synthetic_warehouse.rows("select * from features.playlist_features order by pid")
+    frame = pd.DataFrame(rows).set_index("pid")
+    x = frame[FEATURES].astype(float)
+    y = frame["num_followers"].astype(float)
+    x_train, x_test, y_train, y_test = train_test_split(x, y, test_size=0.2, random_state=42)
+    forest = RandomForestRegressor(n_estimators=100, max_depth=10, random_state=42).fit(x_train, y_train)
+    test, train = forest.predict(x_test), forest.predict(x_train)
+    answers = {
+        "test": (y_test, test),
+        "train": (y_train, train),
+        "baseline_one": (y_test, np.ones(len(y_test))),
+        "baseline_median": (y_test, np.full(len(y_test), y_train.median())),
+    }
+    expected = {}
+    for split, (actual, predicted) in answers.items():
+        for scale, transform in (("raw", np.asarray), ("log1p", np.log1p)):
+            pair = transform(actual), transform(predicted)
+            expected["rmse", scale, split] = np.sqrt(mean_squared_error(*pair))
+            expected["mae", scale, split] = mean_absolute_error(*pair)
+            expected["r2", scale, split] = r2_score(*pair)
+    found = {
+        (metric, scale, split): value
+        for metric, scale, split, value in synthetic_warehouse.query(
+            """
+            select metric, scale, split, value from ml.model_metrics
+            join ml.model_runs using (run_id) where serving and model = 'playlist_popularity'
+            """
+        )
+    }
+    assert {key: found[key] for key in expected} == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    mean = y_train.mean()
+    assert found["rmse", "raw", "baseline_mean"] == pytest.approx(
+        np.sqrt(mean_squared_error(y_test, [mean] * len(y_test)))
+    )
+
+    importances = dict(
+        synthetic_warehouse.query(
+            "select feature, importance from insights.feature_importances where method = 'impurity'"
+        )
+    )
+    assert importances == pytest.approx(dict(zip(FEATURES, forest.feature_importances_, strict=True)), abs=1e-12)
+    published = dict(synthetic_warehouse.query("select pid, predicted_followers from marts.playlists"))
+    assert published == pytest.approx(dict(zip(frame.index, forest.predict(x), strict=True)), rel=1e-9)
+
+
+def test_clusters_agree_with_scikit_learn_on_the_features(synthetic_warehouse: Warehouse) -> None:
+    from sklearn.cluster import KMeans
+    from sklearn.metrics import adjusted_rand_score
+    from sklearn.preprocessing import StandardScaler
+
+    rows = synthetic_warehouse.rows('select * from features.artist_features order by artist_uri collate "C"')
+    frame = pd.DataFrame(rows).set_index("artist_uri")
+    columns = ["playlist_appearances", "avg_followers", "track_count", "followers_per_playlist", "tracks_per_playlist"]
+    scaled = StandardScaler().fit_transform(frame[columns].astype(float))
+    expected = KMeans(n_clusters=5, n_init=10, random_state=42).fit_predict(scaled)
+    published = dict(synthetic_warehouse.query("select artist_uri, cluster_id from marts.artists"))
+    assert adjusted_rand_score(expected, [published[name] for name in frame.index]) == pytest.approx(1)
+    profiles = synthetic_warehouse.query("select cluster_name, num_artists from insights.cluster_profiles")
+    assert sum(size for _, size in profiles) == len(frame)
+    assert len({name for name, _ in profiles}) == 5
+
+
+def test_running_again_is_quick_and_changes_nothing(synthetic_warehouse: Warehouse, synthetic_slices: Path) -> None:
+    tables = (
+        "staging.slices",
+        "staging.playlists",
+        "ml.model_runs",
+        "ml.playlist_predictions",
+        "ops.builds",
+        "marts.artists",
+    )
+    states = "select " + ", ".join(
+        f"(select md5(string_agg(t::text, ',' order by t::text)) from {name} t)" for name in tables
+    )
+    oids = "select string_agg(oid::text, ',' order by oid) from pg_class where relkind in ('r', 'v')"
+    before = synthetic_warehouse.query(states), synthetic_warehouse.query(oids)
+    again = synthetic_warehouse.run("mixhouse", "run", synthetic_slices)
+    assert "Everything is up to date" in again.stdout
+    assert (synthetic_warehouse.query(states), synthetic_warehouse.query(oids)) == before
+
+
+def test_a_dropped_mart_is_built_again(synthetic_warehouse: Warehouse) -> None:
+    with synthetic_warehouse.connect() as connection:
+        connection.execute("drop table insights.overview")
+    assert "Built and tested" in synthetic_warehouse.run("mixhouse", "build").stdout
+    assert synthetic_warehouse.query("select playlists from insights.overview") == [(2000,)]
+    # The features did not change, so the models were not trained again.
+    assert synthetic_warehouse.query("select count(*) from ml.model_runs") == [(2,)]
+
+
+def test_the_summary_names_what_people_look_for(synthetic_warehouse: Warehouse) -> None:
+    shown = synthetic_warehouse.run("mixhouse", "status").stdout
+    for words in (
+        "2,000 playlists",
+        "RMSE",
+        "always the mean",
+        "silhouette",
+        "Playlists worth improving",
+        "Emerging",
+        "Next",
+    ):
+        assert words in shown, words
+    assert "they say nothing about music" in shown
+
+
+def test_the_report_is_one_file_and_the_same_for_the_same_data(synthetic_warehouse: Warehouse, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.html", tmp_path / "second.html"
+    synthetic_warehouse.run("mixhouse", "report", "--output", first)
+    synthetic_warehouse.run("mixhouse", "report", "--output", second)
+    assert first.read_bytes() == second.read_bytes()
+    page = first.read_text(encoding="utf-8")
+    assert "Plotly.newPlot" in page
+    assert 'src="http' not in page
+    assert "<link" not in page
+
+
+def test_the_dbt_docs_are_one_file_with_the_whole_lineage(synthetic_warehouse: Warehouse, tmp_path: Path) -> None:
+    target = tmp_path / "docs.html"
+    synthetic_warehouse.run("mixhouse", "docs", "--output", target)
+    page = target.read_text(encoding="utf-8")
+    for node in (
+        "source.mixhouse.mpd.playlists",
+        "source.mixhouse.ml.playlist_predictions",
+        "playlist_recommendations",
+    ):
+        assert node in page

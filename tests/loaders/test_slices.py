@@ -1,0 +1,245 @@
+"""What finding and reading slices promises."""
+
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+from builders import encoded, playlist, slice_of, write_gzip, write_slice, write_zip
+
+from loaders import slices
+from loaders.schema import SLICE_REASONS
+from loaders.slices import SliceRefused, SourceError, discover, read
+
+DATA = slice_of([playlist(0), playlist(1)])
+MEMBER = "data/mpd.slice.0-999.json"
+
+
+def reason_of(path: Path) -> str:
+    [source] = discover([path])
+    with pytest.raises(SliceRefused) as refusal:
+        read(source)
+    assert refusal.value.reason in SLICE_REASONS
+    assert refusal.value.detail
+    return refusal.value.reason
+
+
+def names_in(path: Path) -> list[str]:
+    return [source.member or source.path.name for source in discover([path])]
+
+
+def test_a_folder_is_searched_to_the_bottom_and_ordered_by_first_pid(tmp_path: Path) -> None:
+    for first in (10_000, 2_000, 0, 999_000):
+        write_slice(tmp_path / f"data{first % 3}", first, DATA)
+    write_gzip(tmp_path / "mpd.slice.1000-1999.json.gz", DATA)
+
+    assert names_in(tmp_path) == [
+        "mpd.slice.0-999.json",
+        "mpd.slice.1000-1999.json.gz",
+        "mpd.slice.2000-2999.json",
+        "mpd.slice.10000-10999.json",
+        "mpd.slice.999000-999999.json",
+    ]
+
+
+def test_a_folder_gives_up_only_what_is_or_looks_like_a_slice(tmp_path: Path) -> None:
+    write_slice(tmp_path, 0, DATA)
+    (tmp_path / "part.json").write_bytes(DATA)
+    write_gzip(tmp_path / "part.json.gz", DATA)
+    (tmp_path / "challenge_set.json").write_bytes(encoded({"date": "", "version": "v1", "playlists": []}))
+    (tmp_path / "stats.json").write_bytes(b'{"playlists": 1000}')
+    (tmp_path / "broken.json.gz").write_bytes(b"\x1f\x8b\x08 not gzip at all")
+    (tmp_path / "._mpd.slice.0-999.json").write_bytes(DATA)
+    (tmp_path / "mpd.slice.0-999.json.txt").write_bytes(DATA)
+    (tmp_path / "mpd.slice.5-6.json").mkdir()
+
+    assert sorted(names_in(tmp_path)) == ["challenge_set.json", "mpd.slice.0-999.json", "part.json", "part.json.gz"]
+
+
+def test_an_archive_gives_up_only_what_is_or_looks_like_a_slice(tmp_path: Path) -> None:
+    members = {
+        "data/mpd.slice.2000-2999.json": DATA,
+        MEMBER: DATA,
+        "part.json": DATA,
+        "src/stats.json": b"{}",
+        "__MACOSX/data/._mpd.slice.0-999.json": b"resource fork",
+        "license.txt": b"",
+    }
+
+    assert names_in(write_zip(tmp_path / "mpd.zip", members)) == ["part.json", MEMBER, "data/mpd.slice.2000-2999.json"]
+
+
+def test_a_named_file_is_taken_whatever_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "anything.txt"
+    path.write_bytes(DATA)
+
+    [source] = discover([path])
+
+    assert (source.path, source.member, source.size, read(source)) == (path.resolve(), None, len(DATA), DATA)
+
+
+def test_overlapping_paths_give_each_slice_once_in_the_order_of_the_paths(tmp_path: Path) -> None:
+    for first in (0, 1_000):
+        write_slice(tmp_path, first, DATA)
+    second = tmp_path / "mpd.slice.1000-1999.json"
+
+    found = discover([second, tmp_path, str(tmp_path / ".." / tmp_path.name)])
+
+    assert [source.path.name for source in found] == [second.name, "mpd.slice.0-999.json"]
+
+
+def test_relative_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_slice(tmp_path, 0, DATA)
+    monkeypatch.chdir(tmp_path)
+
+    assert discover([path.name]) == discover([path])
+
+
+@pytest.mark.parametrize("kind", ["json", "gzip", "zip", "zip of gzip", "zip with another name"])
+def test_every_kind_of_source_reads_as_the_plain_file(tmp_path: Path, kind: str) -> None:
+    path = {
+        "json": lambda: write_slice(tmp_path, 0, DATA),
+        "gzip": lambda: write_gzip(tmp_path / "mpd.slice.0-999.json.gz", DATA),
+        "zip": lambda: write_zip(tmp_path / "mpd.zip", {MEMBER: DATA}),
+        "zip of gzip": lambda: write_zip(
+            tmp_path / "mpd.zip", {f"{MEMBER}.gz": write_gzip(tmp_path / "x.gz", DATA).read_bytes()}
+        ),
+        "zip with another name": lambda: write_zip(tmp_path / "dataset", {MEMBER: DATA}),
+    }[kind]()
+
+    [source] = discover([path])
+
+    assert read(source) == DATA
+
+
+def test_a_look_tells_changed_files_and_members_apart(tmp_path: Path) -> None:
+    path = write_slice(tmp_path, 0, DATA)
+    os.utime(path, ns=(1, 1))
+    [before] = discover([path])
+    os.utime(path, ns=(1, 2))
+    [touched] = discover([path])
+    [member] = discover([write_zip(tmp_path / "mpd.zip", {MEMBER: DATA})])
+    [other] = discover([write_zip(tmp_path / "mpd.zip", {MEMBER: DATA.replace(b"Playlist 1", b"Playlist 2")})])
+
+    assert len({before.fingerprint, touched.fingerprint, member.fingerprint, other.fingerprint}) == 4
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty folder", "folder of others", "empty zip", "not a zip", "cut zip"])
+def test_a_path_without_slices_is_an_error_that_names_it(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / ("folder" if "folder" in kind else "mpd.zip")
+    match kind:
+        case "empty folder":
+            path.mkdir()
+        case "folder of others":
+            path.mkdir()
+            (path / "readme.json").write_bytes(b"{}")
+        case "empty zip":
+            write_zip(path, {})
+        case "not a zip":
+            path.write_bytes(DATA)
+        case "cut zip":
+            write_zip(path, {MEMBER: DATA})
+            path.write_bytes(path.read_bytes()[:-30])
+
+    with pytest.raises(SourceError) as error:
+        discover([path])
+
+    assert str(path) in str(error.value)
+
+
+def test_a_device_is_not_a_source() -> None:
+    with pytest.raises(SourceError, match="not a file or a folder"):
+        discover([os.devnull])
+
+
+def test_a_file_name_that_is_not_utf8_still_has_a_source_that_is_text(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"mpd.slice.0-999\xff.json")
+    path.write_bytes(DATA)
+
+    [source] = discover([path])
+
+    assert source.source.encode("utf-8").endswith(b"mpd.slice.0-999\\xff.json")
+
+
+def test_a_file_that_vanished_is_unreadable(tmp_path: Path) -> None:
+    path = write_slice(tmp_path, 0, DATA)
+    sources = discover([path])
+    path.unlink()
+
+    with pytest.raises(SliceRefused, match="unreadable"):
+        read(sources[0])
+
+
+def test_gzip_cut_anywhere_is_corrupt(tmp_path: Path) -> None:
+    path = write_gzip(tmp_path / "mpd.slice.0-999.json.gz", DATA)
+    whole = path.read_bytes()
+
+    for length in range(2, len(whole)):
+        path.write_bytes(whole[:length])
+        assert reason_of(path) == "corrupt_archive"
+
+
+@pytest.mark.parametrize("position", [20, -20, -6, -1])
+def test_gzip_with_a_flipped_bit_is_corrupt(tmp_path: Path, position: int) -> None:
+    path = write_gzip(tmp_path / "mpd.slice.0-999.json.gz", DATA)
+    damaged = bytearray(path.read_bytes())
+    damaged[position] ^= 4
+    path.write_bytes(damaged)
+
+    assert reason_of(path) == "corrupt_archive"
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_member_whose_checksum_is_wrong_is_corrupt(tmp_path: Path, compression: int) -> None:
+    path = write_zip(tmp_path / "mpd.zip", {MEMBER: DATA}, compression)
+    damaged = bytearray(path.read_bytes())
+    damaged[200] ^= 1
+    path.write_bytes(damaged)
+
+    assert reason_of(path) == "corrupt_archive"
+
+
+@pytest.mark.parametrize("difference", [-1, 1, 1_000_000])
+def test_a_member_that_lies_about_its_size_is_corrupt(tmp_path: Path, difference: int) -> None:
+    path = write_zip(tmp_path / "mpd.zip", {MEMBER: DATA})
+    size, lie = (len(DATA) + extra for extra in (0, difference))
+    path.write_bytes(path.read_bytes().replace(size.to_bytes(4, "little"), lie.to_bytes(4, "little")))
+
+    assert reason_of(path) == "corrupt_archive"
+
+
+def test_an_encrypted_member_says_so(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "mpd.zip", {MEMBER: DATA})
+    data = bytearray(path.read_bytes())
+    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(signature) + flags] |= 1
+    path.write_bytes(data)
+
+    assert reason_of(path) == "encrypted"
+
+
+def test_a_nested_archive_says_so(tmp_path: Path) -> None:
+    inner = write_zip(tmp_path / "inner.zip", {MEMBER: DATA}).read_bytes()
+
+    assert reason_of(write_zip(tmp_path / "mpd.zip", {"inner.zip": inner})) == "nested_archive"
+
+
+@pytest.mark.parametrize("kind", ["json", "gzip", "zip"])
+def test_a_slice_beyond_the_limit_is_refused_before_it_fills_memory(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zeros = bytes(1_000_000)
+    path = {
+        "json": lambda: write_slice(tmp_path, 0, zeros),
+        "gzip": lambda: write_gzip(tmp_path / "mpd.slice.0-999.json.gz", zeros),
+        "zip": lambda: write_zip(tmp_path / "mpd.zip", {MEMBER: zeros}),
+    }[kind]()
+    monkeypatch.setattr(slices, "MAX_SLICE_BYTES", 10_000)
+
+    assert reason_of(path) == "too_large"
+
+
+def test_a_slice_of_exactly_the_limit_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slices, "MAX_SLICE_BYTES", len(DATA))
+
+    assert read(discover([write_slice(tmp_path, 0, DATA)])[0]) == DATA

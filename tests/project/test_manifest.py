@@ -1,0 +1,172 @@
+"""Rules that every model keeps, read from what dbt understood, since dbt ignores much that is written wrongly."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from warehouse.settings import PROJECT_ROOT
+
+Manifest = dict[str, Any]
+Node = dict[str, Any]
+
+# A model reads its own layer and those before it. Results of the Python step enter through staging/ml, so what is
+# built on them is younger than the features, whatever its folder.
+LAYERS = ["staging", "intermediate", "features", "marts", "insights"]
+
+# Keys that this project uses; dbt drops a misspelt one without a word.
+YAML_KEYS = {
+    "top": {"version", "models", "sources", "seeds", "unit_tests", "exposures"},
+    "models": {"name", "description", "config", "columns", "data_tests"},
+    "seeds": {"name", "description", "config", "columns", "data_tests"},
+    "columns": {"name", "description", "data_type", "data_tests"},
+    "sources": {"name", "schema", "description", "tables"},
+    "tables": {"name", "description", "config", "columns"},
+    "unit_tests": {"name", "description", "model", "given", "expect"},
+    "exposures": {"name", "label", "type", "maturity", "description", "owner", "depends_on"},
+}
+CONFIG_KEYS = {"meta", "freshness", "loaded_at_field", "column_types"}
+
+
+def models(manifest: Manifest) -> list[Node]:
+    return [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
+
+
+def layer(node: Node) -> str:
+    return str(node["fqn"][1])
+
+
+def ancestors(manifest: Manifest, unique_id: str) -> set[str]:
+    found: set[str] = set()
+    waiting = [unique_id]
+    while waiting:
+        for parent in manifest["parent_map"].get(waiting.pop(), []):
+            if parent not in found:
+                found.add(parent)
+                waiting.append(parent)
+    return found
+
+
+def test_layers_look_back_only(manifest: Manifest) -> None:
+    by_id = {node["unique_id"]: node for node in models(manifest)}
+    for node in by_id.values():
+        for parent_id in node["depends_on"]["nodes"]:
+            parent = by_id.get(parent_id)
+            # The one arrow that points back is the lineage of the Python step.
+            if parent is None or (node["fqn"][1:3] == ["staging", "ml"] and layer(parent) == "features"):
+                continue
+            assert LAYERS.index(layer(parent)) <= LAYERS.index(layer(node)), f"{node['name']} reads {parent['name']}"
+
+
+def test_sources_are_read_by_staging_only(manifest: Manifest) -> None:
+    for node in models(manifest):
+        if any(parent.startswith("source.") for parent in node["depends_on"]["nodes"]):
+            assert layer(node) == "staging", node["name"]
+
+
+@pytest.mark.parametrize("features", ["playlist_features", "artist_features"])
+def test_features_know_nothing_of_predictions(manifest: Manifest, features: str) -> None:
+    found = ancestors(manifest, f"model.mixhouse.{features}")
+    assert "source.mixhouse.mpd.playlists" in found
+    assert not [name for name in found if name.startswith("source.mixhouse.ml.")]
+    assert not found & {f"model.mixhouse.{name}" for name in ("playlists", "artists")}
+
+
+def test_lineage_is_unbroken_from_json_to_recommendation(manifest: Manifest) -> None:
+    for insight, features in (
+        ("playlist_recommendations", "playlist_features"),
+        ("artist_recommendations", "artist_features"),
+    ):
+        path = ancestors(manifest, f"model.mixhouse.{insight}")
+        assert {f"model.mixhouse.{features}", "source.mixhouse.mpd.playlists"} <= path
+        assert any(name.startswith("source.mixhouse.ml.") for name in path)
+
+
+def test_every_model_states_its_grain_and_describes_its_columns(manifest: Manifest) -> None:
+    for node in [*models(manifest), *(n for n in manifest["nodes"].values() if n["resource_type"] == "seed")]:
+        assert "One row" in node["description"] or node["resource_type"] == "seed", node["name"]
+        assert node["description"], node["name"]
+        assert node["columns"], node["name"]
+        for column in node["columns"].values():
+            assert column["description"].strip(), f"{node['name']}.{column['name']}"
+
+
+def test_every_model_has_a_tested_key(manifest: Manifest) -> None:
+    keyed = {
+        test["attached_node"]
+        for test in manifest["nodes"].values()
+        if test["resource_type"] == "test"
+        and test.get("test_metadata", {}).get("name") in {"unique", "unique_combination"}
+        and test["config"]["severity"].lower() == "error"
+    }
+    missing = {node["unique_id"] for node in models(manifest)} - keyed
+    assert not missing
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "playlist_performance",
+        "playlist_recommendations",
+        "artist_recommendations",
+        "model_performance",
+        "int_artist_clusters_profiled",
+        "playlist_features",
+        "artist_features",
+    ],
+)
+def test_what_decides_a_recommendation_has_a_unit_test(manifest: Manifest, model: str) -> None:
+    assert model in {unit_test["model"] for unit_test in manifest["unit_tests"].values()}
+
+
+def test_warnings_have_a_reason(manifest: Manifest) -> None:
+    for test in manifest["nodes"].values():
+        if test["resource_type"] == "test" and test["config"]["severity"].lower() == "warn":
+            assert "A warning, not an error:" in test["raw_code"], test["name"]
+
+
+def test_exposures_cover_dashboard_api_bi_and_both_models(manifest: Manifest) -> None:
+    kinds = sorted(exposure["type"] for exposure in manifest["exposures"].values())
+    assert kinds == ["analysis", "application", "dashboard", "ml", "ml"]
+
+
+def test_foreign_keys_point_to_existing_columns(manifest: Manifest) -> None:
+    by_name = {node["name"]: node for node in models(manifest)}
+    keys = [(node, key) for node in models(manifest) for key in node["config"]["meta"].get("foreign_keys", [])]
+    assert keys
+    for node, key in keys:
+        assert key["column"] in node["columns"]
+        assert key["to_column"] in by_name[key["to"]]["columns"]
+
+
+def test_dialect_specific_sql_stays_in_staging_and_macros() -> None:
+    for file in (PROJECT_ROOT / "models").rglob("*.sql"):
+        if "staging" not in file.parts:
+            code = file.read_text(encoding="utf-8")
+            assert not [word for word in ("jsonb", "lateral", "distinct on", "->>", "to_timestamp") if word in code], (
+                file
+            )
+
+
+def yaml_files() -> Iterator[Path]:
+    for folder in ("models", "seeds"):
+        yield from sorted((PROJECT_ROOT / folder).rglob("*.yml"))
+
+
+@pytest.mark.parametrize("file", list(yaml_files()), ids=lambda path: path.name)
+def test_yaml_keys_are_known(file: Path) -> None:
+    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    assert content.keys() <= YAML_KEYS["top"]
+    for kind, entries in content.items():
+        for entry in entries:
+            check_keys(kind, entry)
+
+
+def check_keys(kind: str, entry: dict[str, Any]) -> None:
+    assert entry.keys() <= YAML_KEYS[kind], f"{entry.get('name')}: {entry.keys() - YAML_KEYS[kind]}"
+    assert entry.get("config", {}).keys() <= CONFIG_KEYS, entry["name"]
+    for inner in ("columns", "tables"):
+        for child in entry.get(inner, []):
+            check_keys(inner, child)

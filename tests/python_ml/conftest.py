@@ -1,0 +1,111 @@
+"""Made features whose answer is known, as frames and as the relations that dbt would build."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+from psycopg import Connection
+
+from python_ml import artist_trends
+
+PLAYLIST_RELATION = """
+create schema if not exists features;
+create table features.playlist_features (
+    pid int, num_tracks int, num_albums int, duration_ms bigint, collaborative boolean, num_artists int,
+    unique_artists int, tracks_per_artist float8, avg_tracks_per_album float8, avg_track_duration float8,
+    num_followers int
+);
+"""
+ARTIST_RELATION = """
+create schema if not exists features;
+create table features.artist_features (
+    artist_uri text, playlist_appearances bigint, avg_followers float8, track_count bigint,
+    followers_per_playlist float8, tracks_per_playlist float8
+);
+"""
+
+
+def made_playlists(count: int = 300, seed: int = 1) -> pd.DataFrame:
+    """Playlists, indexed by pid, whose followers follow exactly from their number of tracks."""
+    draw = np.random.default_rng(seed)
+    num_tracks = draw.integers(5, 250, count)
+    unique_artists = np.minimum(num_tracks, draw.integers(1, 60, count))
+    num_albums = np.minimum(num_tracks, draw.integers(1, 80, count))
+    duration_ms = num_tracks * draw.integers(150_000, 300_000, count)
+    frame = pd.DataFrame(
+        {
+            "num_tracks": num_tracks,
+            "num_artists": unique_artists + draw.integers(0, 2, count),
+            "num_albums": num_albums,
+            "duration_ms": duration_ms,
+            "collaborative": draw.random(count) < 0.1,
+            "tracks_per_artist": num_tracks / unique_artists,
+            "avg_tracks_per_album": num_tracks / num_albums,
+            "avg_track_duration": duration_ms / num_tracks,
+            "unique_artists": unique_artists,
+            "num_followers": 1 + num_tracks // 25 * 3,
+        },
+        index=pd.RangeIndex(count, name="pid"),
+    )
+    return frame.astype("float64")
+
+
+CENTRES = np.array([[10, 2, 5], [4_000, 3, 60], [300, 90, 40], [60, 4, 900], [900, 40, 300]])
+
+
+def made_artists(members: int = 30, seed: int = 1) -> pd.DataFrame:
+    """Artists in five groups far apart, indexed by artist_uri; `planted` is the group."""
+    draw = np.random.default_rng(seed)
+    planted = draw.permutation(np.repeat(np.arange(len(CENTRES)), members))
+    measures = CENTRES[planted] * draw.uniform(0.98, 1.02, (len(planted), 3))
+    appearances, tracks = np.ceil(measures[:, 0]), np.ceil(measures[:, 2])
+    return pd.DataFrame(
+        {
+            "playlist_appearances": appearances,
+            "avg_followers": measures[:, 1],
+            "track_count": tracks,
+            "followers_per_playlist": measures[:, 1] / appearances,
+            "tracks_per_playlist": tracks / appearances,
+            "planted": planted,
+        },
+        index=pd.Index([f"spotify:artist:{number:022d}" for number in range(len(planted))], name="artist_uri"),
+    )
+
+
+@pytest.fixture
+def playlists() -> pd.DataFrame:
+    return made_playlists()
+
+
+@pytest.fixture
+def artists() -> pd.DataFrame:
+    return made_artists()
+
+
+Store = Callable[[Connection, pd.DataFrame, pd.DataFrame], None]
+
+
+@pytest.fixture
+def store() -> Store:
+    """Puts frames where dbt would have built the feature views, last row first, in the place of what is there."""
+
+    def put(connection: Connection, playlists: pd.DataFrame, artists: pd.DataFrame) -> None:
+        connection.execute("drop schema if exists features cascade")
+        connection.execute(PLAYLIST_RELATION)
+        connection.execute(ARTIST_RELATION)
+        counts = ["num_tracks", "num_artists", "num_albums", "duration_ms", "unique_artists", "num_followers"]
+        whole = playlists.astype(dict.fromkeys(counts, "int64") | {"collaborative": "bool"})
+        put_rows(connection, "features.playlist_features", whole)
+        whole = artists[list(artist_trends.FEATURES)].astype({"playlist_appearances": "int64", "track_count": "int64"})
+        put_rows(connection, "features.artist_features", whole)
+        connection.commit()
+
+    return put
+
+
+def put_rows(connection: Connection, relation: str, frame: pd.DataFrame) -> None:
+    rows = frame.iloc[::-1].reset_index()
+    with connection.cursor() as cursor, cursor.copy(f"copy {relation} ({', '.join(rows.columns)}) from stdin") as copy:
+        for row in rows.itertuples(index=False):
+            copy.write_row(row)

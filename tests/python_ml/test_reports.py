@@ -1,0 +1,319 @@
+import json
+import re
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+
+from python_ml import charts, reports
+from python_ml.reports import write_report
+from python_ml.train_models import train
+from warehouse.database import connect
+
+HOSTILE = "</script><script>alert(1)</script><b>&amp;"
+
+
+class Page(HTMLParser):
+    """The page as a browser takes it apart: elements, text outside scripts, and what scripts hold."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.figures: dict[str, str] = {}
+        self.open: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(html)
+        self.text = re.sub(r"\s+", " ", " ".join(self.texts))
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag in ("script", "style"):
+            self.open.append(self.elements[-1])
+
+    def handle_endtag(self, tag):
+        if tag in ("script", "style"):
+            self.open.pop()
+
+    def handle_data(self, data):
+        if not self.open:
+            self.texts.append(data)
+        elif self.open[-1][1].get("type") == "application/json":
+            name = self.open[-1][1]["id"]
+            self.figures[name] = self.figures.get(name, "") + data
+
+
+@pytest.fixture
+def trained(connection, store, playlists, artists):
+    store(connection, playlists, artists)
+    connection.autocommit = True
+    train(connect, trigger="demand")
+    return connection
+
+
+def report(connection, path):
+    return Page(write_report(connection, path / "report.html").read_text(encoding="utf-8"))
+
+
+def add_names(connection, name):
+    connection.execute("create schema marts")
+    connection.execute(
+        "create table marts.playlists as select pid, %s::text as name from features.playlist_features", [name]
+    )
+    connection.execute(
+        "create table marts.artists as select artist_uri, %s::text as artist_name from features.artist_features", [name]
+    )
+
+
+def add_insights(connection, name):
+    connection.execute("create schema insights")
+    connection.execute(
+        "create table insights.playlist_recommendations as select 7 as pid, %(name)s::text as name,"
+        " 'add_artists' as recommendation, 3.5::numeric as current_value, 12345 as suggested_value,"
+        " null::float8 as priority_score, %(name)s::text as reason",
+        {"name": name},
+    )
+    connection.execute(
+        "create table insights.artist_recommendations as select 'a' as artist_uri, %(name)s::text as artist_name,"
+        " 'emerging' as recommendation, 0.25::float8 as score, %(name)s::text as reason",
+        {"name": name},
+    )
+    connection.execute(
+        "create table insights.cluster_profiles as select number as cluster_id, %s || number::text as cluster_name"
+        " from generate_series(0, 4) as number",
+        [name],
+    )
+
+
+def load_slice(connection, version):
+    connection.execute(
+        "insert into staging.slices (source, outcome, info, started_at, finished_at)"
+        " values ('a.json', 'landed', %s, now(), now())",
+        [json.dumps({"version": version})],
+    )
+
+
+def test_an_empty_database_gives_a_report_that_says_what_to_do(connection, tmp_path):
+    page = report(connection, tmp_path)
+    for sentence in (
+        "Nothing has been loaded yet. Run mixhouse run PATH",
+        "No popularity model has been trained yet. Run mixhouse train",
+        "No artist model has been trained yet. Run mixhouse train",
+        "no recommendations for playlists yet",
+        "no recommendations for artists yet",
+    ):
+        assert sentence in page.text
+    assert page.figures == {}
+    assert "synthetic" not in page.text
+
+
+def test_a_trained_database_gives_every_chart_and_the_measured_numbers(trained, tmp_path):
+    page = report(trained, tmp_path)
+    assert set(page.figures) == {
+        "figure-feature_importance",
+        "figure-predicted_against_actual",
+        "figure-cluster_sizes",
+        "figure-artist_map",
+    }
+    assert all(json.loads(figure)["data"] for figure in page.figures.values())
+    for metric, scale, split in (("rmse", "raw", "test"), ("r2", "log1p", "test"), ("mae", "raw", "baseline_median")):
+        (value,) = trained.execute(
+            "select value from ml.model_metrics where metric = %s and scale = %s and split = %s", [metric, scale, split]
+        ).fetchone()
+        assert f" {reports.format_measure(value)} " in page.text
+    assert "60 of 60 held-out playlists" in page.text
+    assert "150 of 150 artists" in page.text
+
+
+def test_each_chart_has_a_place_and_a_description(trained, tmp_path):
+    page = report(trained, tmp_path)
+    places = [attributes for _, attributes in page.elements if attributes.get("class") == "chart"]
+    assert {place["data-figure"] for place in places} == set(page.figures)
+    assert all(place["aria-label"] for place in places)
+
+
+def test_targets_are_marked_by_what_was_measured(trained, tmp_path):
+    for value, badges in ((0.2, ["met", "met"]), (0.3, ["not met", "not met"])):
+        trained.execute("update ml.model_metrics set value = %s where metric = 'rmse' and split = 'test'", [value])
+        trained.execute(
+            "update ml.model_metrics set value = 0.8 where metric = 'r2' and scale = 'raw' and split = 'test'"
+        )
+        trained.execute(
+            "update ml.model_metrics set value = -1 where metric = 'r2' and scale = 'log1p' and split = 'test'"
+        )
+        raw, log1p = badges
+        row = re.search(r"Target: RMSE < 0\.3, R² > 0\.7 ((?:(?:not )?met ?)+)", report(trained, tmp_path).text)
+        assert row[1].strip() == f"{raw} met {log1p} not met"
+
+
+def test_the_scatter_shows_the_held_out_playlists_and_no_others(trained, tmp_path):
+    held_out = dict(
+        trained.execute(
+            "select pid::text, predicted_followers from ml.playlist_predictions where is_held_out"
+        ).fetchall()
+    )
+    trained.execute("create schema marts")
+    trained.execute("create table marts.playlists as select pid, pid::text as name from features.playlist_features")
+    figure = json.loads(report(trained, tmp_path).figures["figure-predicted_against_actual"])
+    assert sorted(figure["data"][1]["text"]) == sorted(held_out)
+
+
+def test_the_same_database_gives_the_same_figures(trained, tmp_path):
+    assert report(trained, tmp_path).figures == report(trained, tmp_path).figures
+
+
+def test_counts_of_what_was_loaded_are_shown(trained, tmp_path):
+    load_slice(trained, "v1")
+    trained.execute(
+        "insert into staging.playlists (pid, slice_id, ordinal, doc) values (1, 1, 0, '{}'), (2, 1, 1, '{}')"
+    )
+    trained.execute("create schema marts")
+    trained.execute("create table marts.tracks as select generate_series(1, 1234)")
+    page = report(trained, tmp_path)
+    for tile in ("1 slices landed", "0 slices refused", "2 playlists landed", "0 playlists refused", "1,234 tracks"):
+        assert tile in page.text
+
+
+@pytest.mark.parametrize(("version", "is_noted"), [("synthetic-1", True), ("v1", False)])
+def test_synthetic_data_is_called_synthetic_and_other_data_is_not(connection, tmp_path, version, is_noted):
+    load_slice(connection, version)
+    assert ("It proves plumbing, not insight" in report(connection, tmp_path).text) == is_noted
+
+
+def test_recommendations_and_cluster_names_are_shown_where_they_exist(trained, tmp_path):
+    add_insights(trained, "late-night jazz ")
+    page = report(trained, tmp_path)
+    assert "late-night jazz 7 add artists 3.5 12,345 - late-night jazz" in page.text
+    assert "late-night jazz emerging 0.25 late-night jazz" in page.text
+    assert "late-night jazz 0" in page.text
+    assert "There are no recommendations" not in page.text
+
+
+def test_only_the_first_of_each_kind_of_recommendation_are_shown(trained, tmp_path):
+    add_insights(trained, "first")
+    trained.execute(
+        "insert into insights.artist_recommendations"
+        " select 'b' || number, 'no ' || number || ';', 'emerging', -number, '' from generate_series(1, 9) as number"
+    )
+    page = report(trained, tmp_path)
+    assert "no 4;" in page.text
+    assert "no 5;" not in page.text
+
+
+def test_hostile_names_are_shown_as_they_are_and_run_nothing(trained, tmp_path):
+    plain = [tag for tag, _ in report(trained, tmp_path).elements if tag in ("script", "b")]
+    add_names(trained, HOSTILE)
+    add_insights(trained, HOSTILE)
+    page = report(trained, tmp_path)
+    assert [tag for tag, _ in page.elements if tag in ("script", "b")] == plain
+    assert plain.count("script") == 6
+    assert HOSTILE in page.text
+    hover = json.loads(page.figures["figure-artist_map"])["data"][0]["text"][0]
+    assert hover == "&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt;&lt;b&gt;&amp;amp;"
+    assert json.loads(page.figures["figure-predicted_against_actual"])["data"][1]["text"][0] == hover
+
+
+def test_nothing_is_fetched_and_only_our_two_scripts_may_run(trained, tmp_path):
+    html = write_report(trained, tmp_path / "report.html").read_text(encoding="utf-8")
+    page = Page(html)
+    assert not [attributes for _, attributes in page.elements if {"src", "href"} & set(attributes)]
+    (policy,) = [a["content"] for _, a in page.elements if a.get("http-equiv") == "Content-Security-Policy"]
+    assert policy.startswith("default-src 'none';")
+    assert "script-src 'sha256-" in policy
+    assert "unsafe-inline" not in policy.partition("script-src")[2]
+    for script in re.findall(r"<script>(.*?)</script>", html, re.DOTALL):
+        assert reports._content_hash(script) in policy
+
+
+def test_a_failed_last_attempt_is_shown_beside_the_results_that_serve(trained, tmp_path):
+    trained.execute("update features.playlist_features set duration_ms = null where pid = 3")
+    train(connect, trigger="demand")
+    page = report(trained, tmp_path)
+    assert re.search(r"The last attempt, run 3 of .* UTC, failed: features\.playlist_features\.duration_ms", page.text)
+    assert "How good the predictions are" in page.text
+
+
+def test_a_first_attempt_that_failed_is_explained(connection, store, playlists, artists, tmp_path):
+    store(connection, playlists.head(4), artists)
+    train(connect, trigger="demand")
+    page = report(connection, tmp_path)
+    assert "there are 4;" in page.text
+    assert "No popularity model has been trained yet" in page.text
+
+
+def test_results_whose_features_are_gone_are_still_reported(trained, tmp_path):
+    trained.execute("drop schema features cascade")
+    page = report(trained, tmp_path)
+    assert "How good the predictions are" in page.text
+    assert set(page.figures) == {"figure-feature_importance"}
+    assert "no longer there" in page.text
+
+
+def test_constant_data_can_be_reported(connection, store, playlists, artists, tmp_path):
+    store(connection, playlists.assign(num_followers=1.0), artists.drop_duplicates("planted"))
+    train(connect, trigger="demand")
+    page = report(connection, tmp_path)
+    assert "the model is as good as that" in page.text
+    assert len(page.figures) == 4
+
+
+def test_the_report_replaces_the_one_before_and_leaves_no_draft(connection, tmp_path):
+    path = tmp_path / "new folder" / "latest.html"
+    assert write_report(connection, path) == path
+    path.write_text("old")
+    write_report(connection, path)
+    assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert [file.name for file in path.parent.iterdir()] == ["latest.html"]
+
+
+def test_a_report_that_cannot_be_put_there_leaves_no_draft(connection, tmp_path):
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(OSError, match="taken"):
+        write_report(connection, tmp_path / "taken")
+    assert [file.name for file in tmp_path.iterdir()] == ["taken"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (12345, "12,345"),
+        (1234.56, "1,235"),
+        (123.45, "123.5"),
+        (17.0, "17"),
+        (3.14159, "3.14"),
+        (0.00421, "0.00421"),
+        (-2.5, "-2.5"),
+        (None, "-"),
+        (float("nan"), "-"),
+        ("as it is", "as it is"),
+        (True, "True"),
+    ],
+)
+def test_numbers_are_written_for_people(value, text):
+    assert reports.format_number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("model", "constant", "words"),
+    [(1.0, 2.0, "50% better"), (3.0, 2.0, "50% worse"), (2.0, 2.0, "about as good"), (1.0, 0.0, "worse than that")],
+)
+def test_the_verdict_compares_the_model_with_the_best_constant(model, constant, words):
+    metrics = {("rmse", scale, "test"): model for scale in ("raw", "log1p")} | {("r2", "log1p", "test"): -0.2}
+    for number, baseline in enumerate(("median", "mean", "one")):
+        metrics |= {("rmse", scale, f"baseline_{baseline}"): constant + number for scale in ("raw", "log1p")}
+    sentences = reports.popularity_verdict(metrics)
+    assert "always the median" in sentences[0]
+    assert words in sentences[0]
+    assert words in sentences[1]
+    assert "explains nothing" in sentences[2]
+
+
+def test_features_are_named_in_words():
+    assert charts.feature_label("avg_track_duration") == "Average track duration"
+    assert charts.feature_label("num_tracks") == "Number of tracks"
+    assert charts.feature_label("duration_ms") == "Duration"
+
+
+def test_importances_are_drawn_with_the_greatest_on_top():
+    figure = charts.feature_importance(pd.Series({"num_tracks": 0.2, "duration_ms": 0.7, "collaborative": 0.1}))
+    assert list(figure.data[0].y) == ["Collaborative", "Number of tracks", "Duration"]
+    assert list(figure.data[0].text) == ["10.0%", "20.0%", "70.0%"]
