@@ -127,8 +127,7 @@ def split(data: bytes) -> Slice:
     try:
         return _split_strictly(data, data)
     except (msgspec.DecodeError, RecursionError) as error:
-        # The root object and its array are two levels above the playlist.
-        decodable = _blanked(data, MAX_DEPTH + 2)
+        decodable = _blanked(data, MAX_DEPTH)
         if decodable == data:
             raise _refusal(error, data) from error
     try:

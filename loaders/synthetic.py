@@ -91,7 +91,7 @@ def _adopt(out: Path, playlists: int, seed: int, names: list[str]) -> dict[str, 
         raise SyntheticDataError(
             f"{out} holds slices that were not made here, such as {foreign[0]}: choose another folder, none was changed"
         )
-    same = manifest.get("version") == VERSION and manifest.get("seed") == seed
+    same = (manifest.get("version"), manifest.get("seed")) == (VERSION, seed)
     complete = {name: stamp for name, stamp in manifest.get("files", {}).items() if same and name in names}
     for name in ours.difference(complete):
         (out / name).unlink(missing_ok=True)
@@ -101,12 +101,15 @@ def _adopt(out: Path, playlists: int, seed: int, names: list[str]) -> dict[str, 
 
 
 def _read_manifest(out: Path) -> dict[str, Any]:
+    path = out / _MANIFEST
     try:
-        manifest: dict[str, Any] = json.loads((out / _MANIFEST).read_bytes())
+        manifest = json.loads(path.read_bytes())
     except FileNotFoundError:
         return {}
-    except ValueError as error:
-        raise SyntheticDataError(f"{out / _MANIFEST} cannot be read ({error}): choose another folder") from error
+    except ValueError:
+        manifest = None
+    if not isinstance(manifest, dict) or not manifest.keys() >= {"version", "playlists", "seed", "files"}:
+        raise SyntheticDataError(f"{path} is not what was written beside made slices: choose another folder")
     return manifest
 
 

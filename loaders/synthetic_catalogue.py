@@ -40,7 +40,6 @@ class Catalogue:
     """What is known of each artist, most popular first; arrays have one entry an artist unless said otherwise.
 
     Attributes:
-        rows: Share of track rows.
         genre: Number of the home genre in `GENRES`.
         tracks: Number of tracks.
         hit: Probability that a row of the artist is the artist's hit, track 0.
@@ -52,7 +51,6 @@ class Catalogue:
         entry_artist: The artist of each entry of `cumulative`.
     """
 
-    rows: Floats
     genre: Ints
     tracks: Ints
     hit: Floats
@@ -100,7 +98,6 @@ def build_catalogue(share: Floats) -> Catalogue:
     hit[: len(_TOP_TRACK_ROWS)] = _TOP_TRACK_ROWS / rows[: len(_TOP_TRACK_ROWS)]
     cumulative, entry_artist = _entries(rows, genre, second)
     return Catalogue(
-        rows=rows,
         genre=genre,
         tracks=tracks,
         hit=hit,

@@ -263,7 +263,7 @@ def db_psql(arguments: tuple[str, ...]) -> None:
     """
     variables = os.environ | environment()
     program = shutil.which("psql") or str(embedded.program("psql"))
-    os.execve(program, ["psql", *arguments], variables)  # noqa: S606 - psql takes over, its prompt included
+    os.execve(program, [program, *arguments], variables)  # noqa: S606 - psql takes over, its prompt included
 
 
 @db.command("reset")

@@ -101,7 +101,8 @@ def _lines(summary: Summary, report: Path) -> Iterator[Text]:
     yield from _section("Emerging artists", [f"{row['artist_name']}: {row['reason']}" for row in summary.artists])
     if summary.landed != summary.overview["playlists"]:
         yield _heading("Next")
-        yield Text(f"  {summary.landed:,} playlists have landed since or before: mixhouse build")
+        built = summary.overview["playlists"]
+        yield Text(f"  {summary.landed:,} playlists have landed, {built:,} are built: mixhouse build")
         return
     yield _heading("Next")
     yield Text(
@@ -135,10 +136,12 @@ def _models(metrics: Sequence[Row]) -> Iterator[Text]:
         yield Text("  playlist popularity: not trained yet")
     for scale, words in (("raw", "followers"), ("log1p", "log followers")):
         if row := by_name.get(("rmse", scale)):
-            r2 = by_name["r2", scale]["metric_value"]
+            best = min(row["baseline_mean"], row["baseline_median"], row["baseline_one"])
             yield Text(
-                f"  playlist popularity, {words}: RMSE {row['metric_value']:.3g} (always the mean: "
-                f"{row['baseline_mean']:.3g}, always 1: {row['baseline_one']:.3g}), R2 {r2:.3f}"
+                f"  playlist popularity, {words}: RMSE {row['metric_value']:.3g}, "
+                f"{'better' if row['metric_value'] < best else 'no better'} than a constant (always the mean: "
+                f"{row['baseline_mean']:.3g}, always 1: {row['baseline_one']:.3g}); "
+                f"R2 {by_name['r2', scale]['metric_value']:.3f}"
             )
     if row := by_name.get(("silhouette", None)):
         stability = by_name.get(("stability", None))

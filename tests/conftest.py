@@ -48,7 +48,9 @@ def remove_abandoned_homes() -> None:
 
 
 def remove_home(home: Path) -> None:
-    embedded.reset(home)
+    """Stop and remove the session's server, and those that tests made in folders of it."""
+    for record in [*home.glob("server.json"), *home.glob("*/*/server.json")]:
+        embedded.reset(record.parent)
     shutil.rmtree(home)
 
 

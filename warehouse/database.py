@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 SERVER_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE")
 """The libpq variables that say which server is meant; if none is set, it is the embedded one."""
+EMBEDDED = "the embedded server"
 OLDEST_SERVER = 15
 SCHEMA_FILE = Path(__file__).with_name("schema.sql")
 SCHEMA_LOCK = 0x6D697868
@@ -100,7 +101,7 @@ def _way() -> _Way:
         return _Way("DATABASE_URL", _read_url(url))
     if named := [name for name in SERVER_VARIABLES if os.environ.get(name)]:
         return _Way(", ".join(named), {})
-    return _Way("the embedded server", embedded.ensure_running(home()))
+    return _Way(EMBEDDED, embedded.ensure_running(home()))
 
 
 def _read_url(url: str) -> dict[str, str]:
@@ -132,7 +133,7 @@ def _open(way: _Way) -> Connection:
     except psycopg.Error as error:
         raise DatabaseUnreachable(
             f"Cannot reach PostgreSQL {_address(way)}: {_reason(error)}. Check {way.source}"
-            + (", or unset it to use the embedded server." if way.source != "the embedded server" else ".")
+            + ("." if way.source == EMBEDDED else "; without it, the embedded server is used.")
         ) from error
 
 

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import shutil
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from warehouse.settings import PROJECT_ROOT, home
 
 logger = logging.getLogger(__name__)
 
+MESSAGE_LENGTH = 300
 FAILED = frozenset({"error", "fail", "runtime error"})
 
 
@@ -88,6 +90,7 @@ def _folders() -> list[str]:
         *("--target-path", str(target_folder())),
         *("--log-path", str(home() / "logs")),
         *("--log-level", "none"),
+        "--no-use-colors",
         *("--log-level-file", "debug"),
     ]
 
@@ -111,4 +114,4 @@ def _announce(event: Any, on_node: Callable[[str, int, int], None]) -> None:
 
 def _describe(node: Any) -> str:
     message = " ".join(str(node.message or node.status).split())
-    return f"{node.node.name}: {message}"
+    return f"{node.node.name}: {textwrap.shorten(message, MESSAGE_LENGTH)}"

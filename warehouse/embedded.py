@@ -176,7 +176,7 @@ def stop(home: Path) -> bool:
         if not home.is_dir():
             return False
         with _locked(home):
-            return _stop(home)
+            return _stop(_find_folder(home))
 
 
 def reset(home: Path) -> bool:
@@ -193,15 +193,16 @@ def reset(home: Path) -> bool:
         if not home.is_dir():
             return False
         with _locked(home):
-            _stop(home)
-            folder = _folder(home, _read_record(home))
-            existed = folder.exists()
-            if existed:
+            folder = _find_folder(home)
+            doomed = folder.with_name(f"{folder.name}.deleted")
+            existed = folder.exists() or doomed.exists()
+            _stop(folder)
+            _remove(doomed)
+            if folder.exists():
                 # Under its new name nothing takes it for a database, should this be killed half-way.
-                doomed = folder.rename(folder.with_name(f"{folder.name}.deleted-{secrets.token_hex(4)}"))
-                (home / "server.json").unlink(missing_ok=True)
-                shutil.rmtree(doomed)
+                folder.rename(doomed)
             (home / "server.json").unlink(missing_ok=True)
+            _remove(doomed)
             return existed
 
 
@@ -271,10 +272,11 @@ def _give_to_owner_of(folder: Path, descriptor: int) -> None:
         os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
-def _folder(home: Path, record: _Record | None) -> Path:
-    """Where the server lies, also when its record is lost."""
-    if record is not None:
-        return home / record.folder
+def _find_folder(home: Path) -> Path:
+    """Where the server lies, also when its record is lost or damaged."""
+    with contextlib.suppress(EmbeddedServerError):
+        if (record := _read_record(home)) is not None:
+            return home / record.folder
     elsewhere = _system_folder(home)
     return elsewhere if elsewhere.exists() else home / "postgresql"
 
@@ -367,7 +369,7 @@ def _says_it_is_busy(record: _Record) -> bool:
 
 def _prepare(home: Path) -> _Server:
     record = _read_record(home)
-    folder = _folder(home, record)
+    folder = _find_folder(home)
     account = _account(home, folder / "data")
     if record is None:
         if (folder / "data").exists():
@@ -637,8 +639,7 @@ def _is_free(port: int) -> bool:
 # Stopping
 
 
-def _stop(home: Path) -> bool:
-    folder = _folder(home, _read_record(home))
+def _stop(folder: Path) -> bool:
     if not _is_alive(folder):
         return False
     deadline = time.monotonic() + STOP_PATIENCE_SECONDS
@@ -663,6 +664,11 @@ def _postmaster(data: Path) -> psutil.Process | None:
     except (OSError, ValueError, IndexError, psutil.Error):
         return None
     return process if is_it else None
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
 
 
 # Telling

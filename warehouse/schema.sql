@@ -31,6 +31,7 @@ create index if not exists slices_by_source on staging.slices (source, member);
 comment on table staging.slices is 'Ledger of loads: one row for each slice that landed or was refused.';
 comment on column staging.slices.source is 'File as the loader resolved it: a slice, or the archive that holds it.';
 comment on column staging.slices.member is 'Name inside the archive; null for a plain file.';
+comment on column staging.slices.reason is 'Code from the list in docs/rejects.md; null for a slice that landed.';
 comment on column staging.slices.fingerprint is
 'What a look at the file tells without reading it (size and time, or size and CRC).';
 comment on column staging.slices.sha256 is 'Of the uncompressed JSON; null when it could not be read.';
@@ -82,7 +83,7 @@ create table if not exists staging.rejects (
 );
 
 comment on table staging.rejects is 'Playlists that the loader refused, with the reason and their original bytes.';
-comment on column staging.rejects.reason is 'Code from the list in docs/user-guide.md.';
+comment on column staging.rejects.reason is 'Code from the list in docs/rejects.md.';
 comment on column staging.rejects.detail is 'The field and the value that broke the rule.';
 comment on column staging.rejects.raw is 'The bytes of the playlist object as they stood in the slice.';
 

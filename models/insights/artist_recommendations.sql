@@ -53,7 +53,8 @@ emerging as (
 
 ),
 
--- What the cluster of an artist suggests. A mid-tier artist must also stand out among all artists.
+-- What the cluster of an artist suggests. To be promoted, an artist must also appear more often than an emerging one,
+-- in playlists with more followers than most.
 by_cluster as (
 
     select
@@ -66,7 +67,10 @@ by_cluster as (
         clusters.recommendation is not null
         and (
             clusters.recommendation != 'promote'
-            or supported.followers_percentile >= thresholds.promote_min_followers
+            or (
+                supported.followers_percentile >= thresholds.promote_min_followers
+                and supported.appearances_percentile > thresholds.emerging_max_appearances
+            )
         )
 
 ),

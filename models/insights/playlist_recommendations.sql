@@ -66,7 +66,8 @@ collaborative as (
         'followers' as unit,
         num_followers::double precision as current_value,
         predicted_followers as suggested_value,
-        'a collaborative playlist with ' || num_followers || ' followers where '
+        'a collaborative playlist with ' || num_followers
+        || case when num_followers = 1 then ' follower where ' else ' followers where ' end
         || round(predicted_followers::numeric, 1) || ' were predicted' as reason
     from underperforming
     where collaborative

@@ -1,12 +1,12 @@
-with clusters as (
+with members as (
 
-    select * from {{ ref('int_artist_clusters_serving') }}
-
-),
-
-artists as (
-
-    select * from {{ ref('int_artists_measured') }}
+    select
+        clusters.cluster_id,
+        artists.playlist_appearances,
+        artists.avg_followers,
+        artists.track_count
+    from {{ ref('int_artist_clusters_serving') }} as clusters
+    inner join {{ ref('int_artists_measured') }} as artists on clusters.artist_uri = artists.artist_uri
 
 ),
 
@@ -16,106 +16,100 @@ labels as (
 
 ),
 
+thresholds as (
+
+    select max(threshold_value) filter (where threshold = 'cluster_standout_ratio') as standout_ratio
+    from {{ ref('recommendation_thresholds') }}
+
+),
+
+everyone as (
+
+    select
+        avg(playlist_appearances)::double precision as avg_playlist_appearances,
+        avg(avg_followers) as avg_followers,
+        avg(track_count)::double precision as avg_track_count
+    from members
+
+),
+
 profiles as (
 
     select
-        clusters.cluster_id,
+        cluster_id,
         count(*) as num_artists,
-        avg(artists.playlist_appearances)::double precision as avg_playlist_appearances,
-        avg(artists.avg_followers) as avg_followers,
-        avg(artists.track_count)::double precision as avg_track_count
-    from clusters
-    inner join artists on clusters.artist_uri = artists.artist_uri
-    group by clusters.cluster_id
+        avg(playlist_appearances)::double precision as avg_playlist_appearances,
+        avg(avg_followers) as avg_followers,
+        avg(track_count)::double precision as avg_track_count
+    from members
+    group by cluster_id
 
 ),
 
--- Each rule takes one cluster from those that the rules before it left. The number that k-means gives a cluster
--- means nothing and changes with the next run, so it only breaks ties.
-largest as (
-
-    select profiles.cluster_id
-    from profiles
-    order by profiles.num_artists desc, profiles.cluster_id asc
-    limit 1
-
-),
-
-most_followers as (
-
-    select profiles.cluster_id
-    from profiles
-    where profiles.cluster_id not in (select largest.cluster_id from largest)
-    order by profiles.avg_followers desc, profiles.cluster_id asc
-    limit 1
-
-),
-
-most_appearances as (
-
-    select profiles.cluster_id
-    from profiles
-    where
-        profiles.cluster_id not in (
-            select largest.cluster_id from largest
-            union all
-            select most_followers.cluster_id from most_followers
-        )
-    order by profiles.avg_playlist_appearances desc, profiles.cluster_id asc
-    limit 1
-
-),
-
-most_tracks as (
-
-    select profiles.cluster_id
-    from profiles
-    where
-        profiles.cluster_id not in (
-            select largest.cluster_id from largest
-            union all
-            select most_followers.cluster_id from most_followers
-            union all
-            select most_appearances.cluster_id from most_appearances
-        )
-    order by profiles.avg_track_count desc, profiles.cluster_id asc
-    limit 1
-
-),
-
-ruled as (
+-- How many times the average of all artists a cluster has of each measure.
+compared as (
 
     select
         profiles.*,
-        case
-            when largest.cluster_id is not null then 'largest'
-            when most_followers.cluster_id is not null then 'most_followers'
-            when most_appearances.cluster_id is not null then 'most_appearances'
-            when most_tracks.cluster_id is not null then 'most_tracks'
-            else 'remainder'
-        end as cluster_rule
+        profiles.avg_playlist_appearances / everyone.avg_playlist_appearances as appearances_ratio,
+        profiles.avg_followers / everyone.avg_followers as followers_ratio,
+        profiles.avg_track_count / everyone.avg_track_count as tracks_ratio
     from profiles
-    left join largest on profiles.cluster_id = largest.cluster_id
-    left join most_followers on profiles.cluster_id = most_followers.cluster_id
-    left join most_appearances on profiles.cluster_id = most_appearances.cluster_id
-    left join most_tracks on profiles.cluster_id = most_tracks.cluster_id
+    cross join everyone
+
+),
+
+-- What a cluster stands out by most is its name. The number that k-means gave it means nothing.
+ruled as (
+
+    select
+        compared.*,
+        case
+            when
+                greatest(compared.appearances_ratio, compared.followers_ratio, compared.tracks_ratio)
+                < thresholds.standout_ratio
+                then case when compared.appearances_ratio < 1 then 'few_appearances' else 'some_appearances' end
+            when compared.followers_ratio >= greatest(compared.appearances_ratio, compared.tracks_ratio)
+                then 'most_followers'
+            when compared.appearances_ratio >= compared.tracks_ratio then 'most_appearances'
+            else 'most_tracks'
+        end as cluster_rule
+    from compared
+    cross join thresholds
+
+),
+
+-- Two clusters may be of one kind: the larger has the plain name.
+numbered as (
+
+    select
+        *,
+        row_number() over (
+            partition by cluster_rule
+            order by num_artists desc, cluster_id asc
+        ) as number_of_kind
+    from ruled
 
 ),
 
 final as (
 
     select
-        ruled.cluster_id,
-        ruled.cluster_rule,
-        labels.cluster_name,
+        numbered.cluster_id,
+        numbered.cluster_rule,
+        labels.cluster_name
+        || case when numbered.number_of_kind > 1 then ' ' || numbered.number_of_kind else '' end as cluster_name,
         labels.cluster_description,
         labels.recommendation,
-        ruled.num_artists,
-        ruled.avg_playlist_appearances,
-        ruled.avg_followers,
-        ruled.avg_track_count
-    from ruled
-    inner join labels on ruled.cluster_rule = labels.cluster_rule
+        numbered.num_artists,
+        numbered.avg_playlist_appearances,
+        numbered.avg_followers,
+        numbered.avg_track_count,
+        numbered.appearances_ratio,
+        numbered.followers_ratio,
+        numbered.tracks_ratio
+    from numbered
+    inner join labels on numbered.cluster_rule = labels.cluster_rule
 
 )
 

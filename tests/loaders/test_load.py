@@ -378,6 +378,16 @@ def test_a_changed_playlist_supersedes_and_its_history_stays(tmp_path: Path, con
     assert documents(connection) == {0: playlist(0, num_followers=3), 1: playlist(1)}
 
 
+def test_a_playlist_changed_back_is_a_new_version(tmp_path: Path, connection: Connection) -> None:
+    loaded(write_slice(tmp_path, 0, DATA), write_slice(tmp_path, 1000, slice_of([playlist(0, name="changed")])))
+
+    outcome = only(loaded(write_slice(tmp_path, 2000, slice_of([playlist(0)]))))
+
+    assert (outcome.landed, outcome.superseding) == (1, 1)
+    assert documents(connection)[0] == playlist(0)
+    assert counts(connection) == (3, 5, 0)
+
+
 # When something breaks in the middle
 
 
@@ -403,6 +413,15 @@ def test_a_killed_backend_leaves_nothing_half_done_and_the_next_load_finishes(
     assert (loaded(tmp_path).landed, counts(connection)) == (1, (2, 3, 1))
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt, even in tests that a shell runs in the background, where it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_takes_back_the_slice_in_hand_and_keeps_the_others(tmp_path: Path, connection: Connection) -> None:
     write_slice(tmp_path, 0, slice_of([playlist(5)]))
     write_slice(tmp_path, 1000, with_reject("x"))
@@ -429,9 +448,9 @@ def test_of_two_loaders_on_one_slice_the_second_waits_and_skips(tmp_path: Path, 
 
     with ThreadPoolExecutor(1) as pool, closing(connect()) as first:
         assert ledger.claim(first, sha256)
-        ledger.open_entry(first, source, sha256, len(DATA), encoded(INFO), 0.0)
         second = pool.submit(loaded, path)
         wait_for_waiter(connection)
+        ledger.open_entry(first, source, sha256, len(DATA), encoded(INFO), 0.0)
         first.commit()
         assert only(second.result()).outcome == "skipped"
 

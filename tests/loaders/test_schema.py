@@ -291,7 +291,7 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     ),
     "duplicate pid": (with_text('"pid": 0, "pid": 0', old='"pid": 0'), "duplicate_key"),
     "duplicate description": (with_text('"x", "description": "a", "description": "b"'), "duplicate_key"),
-    "duplicate key with a blank": (with_text('"pid"\n: 0, "pid" : 0', old='"pid": 0'), "duplicate_key"),
+    "duplicate key with a blank": (with_text('"pid"\n: 0, "pid": 0', old='"pid": 0'), "duplicate_key"),
     "duplicate key by escape": (with_text(r'"pid": 0, "p\u0069d": 0', old='"pid": 0'), "duplicate_key"),
     "duplicate key in a track": (with_text('"pos": 1, "pos": 1', old='"pos": 1'), "duplicate_key"),
     "duplicate unknown key": (with_text('"x", "more": [{"a": 1, "a": 1}]'), "duplicate_key"),

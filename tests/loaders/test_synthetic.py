@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from loaders.schema import split, validate
+from loaders.slices import discover
 from loaders.synthetic import SyntheticDataError, render_slice, write_slices
 from loaders.synthetic_catalogue import spotify_ids, track_facts
 from loaders.synthetic_names import titles
@@ -171,9 +172,10 @@ def test_folder_with_other_slices_is_refused_and_left_as_it_is(tmp_path: Path) -
     assert tree(tmp_path) == before
 
 
-def test_unreadable_manifest_is_named(tmp_path: Path) -> None:
-    (tmp_path / "synthetic.json").write_bytes(b"{")
-    with pytest.raises(SyntheticDataError, match=r"synthetic\.json cannot be read"):
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"playlists": 10}'])
+def test_manifest_that_is_none_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "synthetic.json").write_bytes(content)
+    with pytest.raises(SyntheticDataError, match=r"synthetic\.json is not what was written"):
         write_slices(tmp_path, 10, 7)
 
 
@@ -193,6 +195,11 @@ def test_arguments_out_of_range_are_refused_before_anything_is_written(
 
 
 # Format and traps
+
+
+def test_loader_finds_the_slices_and_nothing_else_in_the_folder(tmp_path: Path) -> None:
+    paths = write_slices(tmp_path, 1_010, 7)
+    assert [source.path for source in discover([tmp_path])] == [path.resolve() for path in paths]
 
 
 def test_loader_takes_every_playlist() -> None:

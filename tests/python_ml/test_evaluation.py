@@ -1,7 +1,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score, silhouette_score
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score, mean_absolute_error, mean_squared_error, r2_score, silhouette_score
 from sklearn.preprocessing import StandardScaler
 
 from python_ml import artist_trends, evaluation
@@ -80,6 +81,19 @@ def test_planted_groups_are_stable_and_noise_is_not(artists):
     noise = pd.DataFrame(np.random.default_rng(5).random((150, 5)), columns=list(artist_trends.FEATURES))
     formless = artist_trends.fit(noise)
     assert evaluation.stability(formless.scaled, formless.kmeans) < 0.8
+
+
+def test_stability_is_the_mean_agreement_with_five_models_fitted_on_four_fifths():
+    noise = np.random.default_rng(5).random((100, 5))
+    kmeans = KMeans(n_clusters=5, n_init=10, random_state=42).fit(noise)
+    draw = np.random.default_rng(42)
+    agreements = []
+    for seed in (43, 44, 45, 46, 47):
+        subsample = noise[draw.choice(100, size=80, replace=False)]
+        other = KMeans(n_clusters=5, n_init=10, random_state=seed).fit(subsample)
+        agreements.append(adjusted_rand_score(kmeans.labels_, other.predict(noise)))
+    assert len(set(agreements)) == 5
+    assert evaluation.stability(noise, kmeans) == pytest.approx(sum(agreements) / 5, abs=1e-12)
 
 
 def test_five_artists_have_no_silhouette_and_are_measured_all_the_same(artists):

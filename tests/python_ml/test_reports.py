@@ -68,7 +68,7 @@ def add_insights(connection, name):
     connection.execute("create schema insights")
     connection.execute(
         "create table insights.playlist_recommendations as select 7 as pid, %(name)s::text as name,"
-        " 'add_artists' as recommendation, 3.5::numeric as current_value, 12345 as suggested_value,"
+        " 'add_artists' as recommendation, 3.5::numeric as current_value, 12345 as suggested_value, 'artists' as unit,"
         " null::float8 as priority_score, %(name)s::text as reason",
         {"name": name},
     )
@@ -131,18 +131,21 @@ def test_each_chart_has_a_place_and_a_description(trained, tmp_path):
     assert all(place["aria-label"] for place in places)
 
 
-def test_targets_are_marked_by_what_was_measured(trained, tmp_path):
-    for value, badges in ((0.2, ["met", "met"]), (0.3, ["not met", "not met"])):
-        trained.execute("update ml.model_metrics set value = %s where metric = 'rmse' and split = 'test'", [value])
-        trained.execute(
-            "update ml.model_metrics set value = 0.8 where metric = 'r2' and scale = 'raw' and split = 'test'"
-        )
-        trained.execute(
-            "update ml.model_metrics set value = -1 where metric = 'r2' and scale = 'log1p' and split = 'test'"
-        )
-        raw, log1p = badges
-        row = re.search(r"Target: RMSE < 0\.3, R² > 0\.7 ((?:(?:not )?met ?)+)", report(trained, tmp_path).text)
-        assert row[1].strip() == f"{raw} met {log1p} not met"
+def test_targets_are_shown_with_whether_they_are_met(trained, tmp_path):
+    trained.execute("create schema insights")
+    trained.execute(
+        """
+        create table insights.model_performance as
+        select run_id, metric, scale, 'test' as split, target_value, is_target_met
+        from ml.model_runs,
+            (values ('rmse', 'raw', 0.3, true), ('rmse', 'log1p', 0.3, false), ('r2', 'raw', 0.7, false),
+                ('r2', 'log1p', 0.7, true), ('mae', 'raw', null, null))
+            as target (metric, scale, target_value, is_target_met)
+        where model = 'playlist_popularity'
+        """
+    )
+    row = re.search(r"Target of the source report ([\d. notme]+)", report(trained, tmp_path).text)
+    assert row[1].split() == ["0.300", "met", "0.700", "not", "met", "0.300", "not", "met", "0.700", "met"]
 
 
 def test_the_scatter_shows_the_held_out_playlists_and_no_others(trained, tmp_path):
@@ -157,8 +160,11 @@ def test_the_scatter_shows_the_held_out_playlists_and_no_others(trained, tmp_pat
     assert sorted(figure["data"][1]["text"]) == sorted(held_out)
 
 
-def test_the_same_database_gives_the_same_figures(trained, tmp_path):
-    assert report(trained, tmp_path).figures == report(trained, tmp_path).figures
+def test_the_same_database_gives_the_same_file(trained, tmp_path):
+    assert (
+        write_report(trained, tmp_path / "first.html").read_bytes()
+        == write_report(trained, tmp_path / "second.html").read_bytes()
+    )
 
 
 def test_counts_of_what_was_loaded_are_shown(trained, tmp_path):
@@ -182,7 +188,7 @@ def test_synthetic_data_is_called_synthetic_and_other_data_is_not(connection, tm
 def test_recommendations_and_cluster_names_are_shown_where_they_exist(trained, tmp_path):
     add_insights(trained, "late-night jazz ")
     page = report(trained, tmp_path)
-    assert "late-night jazz 7 add artists 3.5 12,345 - late-night jazz" in page.text
+    assert "late-night jazz 7 add artists 3.5 artists 12,345 artists - late-night jazz" in page.text
     assert "late-night jazz emerging 0.25 late-night jazz" in page.text
     assert "late-night jazz 0" in page.text
     assert "There are no recommendations" not in page.text
@@ -297,7 +303,7 @@ def test_numbers_are_written_for_people(value, text):
     [(1.0, 2.0, "50% better"), (3.0, 2.0, "50% worse"), (2.0, 2.0, "about as good"), (1.0, 0.0, "worse than that")],
 )
 def test_the_verdict_compares_the_model_with_the_best_constant(model, constant, words):
-    metrics = {("rmse", scale, "test"): model for scale in ("raw", "log1p")} | {("r2", "log1p", "test"): -0.2}
+    metrics = verdict_metrics(r2_train=0.0) | {("rmse", scale, "test"): model for scale in ("raw", "log1p")}
     for number, baseline in enumerate(("median", "mean", "one")):
         metrics |= {("rmse", scale, f"baseline_{baseline}"): constant + number for scale in ("raw", "log1p")}
     sentences = reports.popularity_verdict(metrics)
@@ -305,6 +311,26 @@ def test_the_verdict_compares_the_model_with_the_best_constant(model, constant, 
     assert words in sentences[0]
     assert words in sentences[1]
     assert "explains nothing" in sentences[2]
+    assert len(sentences) == 3
+
+
+def test_a_model_that_learned_by_heart_is_called_out():
+    sentences = reports.popularity_verdict(verdict_metrics(r2_train=0.9))
+    assert "R² is 0.900 on the playlists it was fitted on and -0.200 on the others" in sentences[3]
+
+
+def verdict_metrics(r2_train):
+    splits = ("test", "baseline_mean", "baseline_median", "baseline_one")
+    return {("rmse", scale, split): 1.0 for scale in ("raw", "log1p") for split in splits} | {
+        ("r2", "raw", "train"): r2_train,
+        ("r2", "raw", "test"): -0.2,
+        ("r2", "log1p", "test"): -0.2,
+    }
+
+
+def test_rounding_makes_neither_a_negative_zero_nor_an_empty_share():
+    assert reports.format_measure(-0.0001) == "0.000"
+    assert [reports.format_share(share) for share in (0.0, 0.0001, 0.142)] == ["0.0%", "<0.1%", "14.2%"]
 
 
 def test_features_are_named_in_words():

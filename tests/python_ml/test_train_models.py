@@ -1,4 +1,5 @@
 import contextlib
+import dataclasses
 import json
 
 import numpy as np
@@ -14,6 +15,7 @@ from python_ml.errors import FeaturesInvalid, FeaturesMissing, NotEnoughData, Tr
 from python_ml.train_models import is_current, train
 from warehouse.database import connect
 
+SETTINGS = ["transaction_isolation", "transaction_read_only"]
 POPULARITY, TRENDS = "playlist_popularity", "artist_trends"
 
 
@@ -192,6 +194,29 @@ def test_readers_see_the_old_results_until_all_of_the_new_are_there(stored, monk
     train(connect, trigger="demand", models=[TRENDS])
     assert seen == [[(1, "succeeded", True), (2, "running", False)]]
     assert runs(stored) == [(TRENDS, "succeeded", False), (TRENDS, "succeeded", True)]
+
+
+def test_features_are_read_in_one_snapshot_that_cannot_write(stored, monkeypatch):
+    seen = []
+
+    def read(connection):
+        settings = connection.execute("select current_setting(%s), current_setting(%s)", SETTINGS)
+        seen.append(settings.fetchone())
+        return model.read(connection)
+
+    model = train_models.MODELS[TRENDS]
+    monkeypatch.setitem(train_models.MODELS, TRENDS, dataclasses.replace(model, read=read))
+    train(connect, trigger="demand", models=[TRENDS])
+    assert seen == [("repeatable read", "on")]
+
+
+def test_what_is_built_next_is_planned_with_the_new_results_in_mind(stored):
+    train(connect, trigger="demand")
+    estimates = stored.execute(
+        "select reltuples from pg_class"
+        " where oid in ('ml.playlist_predictions'::regclass, 'ml.artist_clusters'::regclass) order by 1"
+    ).fetchall()
+    assert estimates == [(150,), (300,)]
 
 
 def test_too_little_data_is_a_recorded_failure_with_the_numbers(connection, store, playlists, artists):

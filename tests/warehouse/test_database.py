@@ -57,7 +57,11 @@ def stamp_version() -> object:
 # The session
 
 
-def test_session_is_utf8_and_utc_even_after_a_rollback(database: str) -> None:
+def test_session_is_utf8_and_utc_even_after_a_rollback(connection: Connection, database: str) -> None:
+    connection.execute(
+        psycopg.sql.SQL("alter database {} set timezone = 'Asia/Tokyo'").format(psycopg.sql.Identifier(database))
+    )
+    connection.commit()
     with connect() as connection:
         connection.rollback()
         found = connection.execute(
@@ -187,14 +191,14 @@ def test_unreachable_server_is_one_line_with_address_reason_and_remedy(unnamed: 
         connect()
     assert str(caught.value) == (
         "Cannot reach PostgreSQL at 127.0.0.1:1, database analyst, as analyst: Connection refused. "
-        "Check PGHOST, PGPORT, PGUSER, or unset it to use the embedded server."
+        "Check PGHOST, PGPORT, PGUSER; without it, the embedded server is used."
     )
     unnamed.setenv("DATABASE_URL", "postgresql://me:hidden@127.0.0.1:2/warehouse")
     with pytest.raises(DatabaseUnreachable) as caught:
         connect()
     assert str(caught.value) == (
         "Cannot reach PostgreSQL at 127.0.0.1:2, database warehouse, as me: Connection refused. "
-        "Check DATABASE_URL, or unset it to use the embedded server."
+        "Check DATABASE_URL; without it, the embedded server is used."
     )
 
 

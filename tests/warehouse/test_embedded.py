@@ -32,9 +32,9 @@ with psycopg.connect(**parameters) as connection:
 
 
 @contextlib.contextmanager
-def new_home() -> Iterator[Path]:
+def new_home(session_home: Path) -> Iterator[Path]:
     """A home that the server's user can reach, at a path with everything that quoting can get wrong."""
-    outer = Path(tempfile.mkdtemp(prefix="mixhouse-embedded-"))
+    outer = Path(tempfile.mkdtemp(dir=session_home))
     outer.chmod(0o711)
     home = outer / ('it\'s a "café" $HOME `x` \\' + "long" * 30)
     yield home
@@ -43,15 +43,15 @@ def new_home() -> Iterator[Path]:
 
 
 @pytest.fixture
-def home() -> Iterator[Path]:
-    with new_home() as home:
+def home(session_home: Path) -> Iterator[Path]:
+    with new_home(session_home) as home:
         yield home
 
 
 @pytest.fixture(scope="module")
-def used_home() -> Iterator[Path]:
+def used_home(session_home: Path) -> Iterator[Path]:
     """A home that tests share in any order, running or stopped; its data stay in order."""
-    with new_home() as home:
+    with new_home(session_home) as home:
         embedded.ensure_running(home)
         yield home
 
@@ -88,11 +88,22 @@ def test_server_outlives_the_command_that_started_it_and_the_next_finds_it(used_
 
 
 def test_commands_at_once_make_one_server(home: Path) -> None:
+    ready_first = START.replace("parameters =", "print('ready', flush=True); sys.stdin.readline()\nparameters =")
     commands = [
-        subprocess.Popen([sys.executable, "-c", START, home], stdout=subprocess.PIPE, text=True) for _ in range(3)
+        subprocess.Popen(
+            [sys.executable, "-c", ready_first, str(home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(4)
     ]
+    for command in commands:
+        assert command.stdout is not None
+        assert command.stdout.readline() == "ready\n"
+    for command in commands:
+        assert command.stdin is not None
+        command.stdin.write("go\n")
+        command.stdin.flush()
     told = {command.communicate(timeout=120)[0] for command in commands}
-    assert [command.returncode for command in commands] == [0, 0, 0]
+    assert [command.returncode for command in commands] == [0] * len(commands)
     assert len(told) == 1
 
 
@@ -219,14 +230,17 @@ def test_what_cannot_work_is_said_in_one_line(home: Path, monkeypatch: pytest.Mo
     with pytest.raises(EmbeddedServerError, match=r"^The data in .* are of PostgreSQL 17.* has 18\. .*$"):
         embedded.ensure_running(home)
 
-    (home / "server.json").write_text("{")
-    with pytest.raises(EmbeddedServerError, match=r"^.*server\.json is damaged.*mixhouse db reset.*$"):
-        embedded.ensure_running(home)
     (home / "server.json").unlink()
     with pytest.raises(EmbeddedServerError, match=r"^.*server\.json.* is gone\. .*mixhouse db reset.*$"):
         embedded.ensure_running(home)
-
+    (home / "server.json").write_text("{")
+    with pytest.raises(EmbeddedServerError, match=r"^.*server\.json is damaged.*mixhouse db reset.*$"):
+        embedded.ensure_running(home)
+    # What the messages advise works.
     assert embedded.reset(home)
+    assert not embedded.reset(home)
+    assert embedded.status(home) == embedded.ServerStatus("absent")
+
     blocked = home.with_name("blocked")
     blocked.write_text("a file where a folder should be")
     with pytest.raises(EmbeddedServerError, match=r"^The embedded database in .* cannot be used: .*$"):
@@ -253,6 +267,22 @@ def test_living_server_that_does_not_answer_is_not_started_twice(
         os.close(lock)
 
 
+def test_server_with_other_data_is_not_taken_for_ours(
+    used_home: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedded.ensure_running(used_home)
+    (home / "postgresql").mkdir(parents=True)
+    shutil.copy(used_home / "server.json", home)
+    monkeypatch.setattr(embedded, "PATIENCE_SECONDS", 0)
+    lock = embedded._hold_running_lock(home / "postgresql")
+    assert lock is not None
+    try:
+        with pytest.raises(EmbeddedServerError, match="alive but does not let us in"):
+            embedded.ensure_running(home)
+    finally:
+        os.close(lock)
+
+
 def test_log_begins_again_when_long_and_the_one_before_is_kept(
     used_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -275,34 +305,33 @@ def test_log_begins_again_when_long_and_the_one_before_is_kept(
 
 @as_root
 def test_root_runs_it_as_another_user_without_widening_permissions(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    session_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    system_folder = Path(tempfile.mkdtemp(prefix="mixhouse-system-"))
-    private = tmp_path / "private"
-    private.mkdir(mode=0o700)
-    package = Path(str(embedded._installed_package()))
-    hidden = private / "site-packages" / package.name
+    outer = Path(tempfile.mkdtemp(dir=session_home))
+    outer.chmod(0o711)
+    home = outer / "home"
+    home.mkdir(mode=0o700)
+    package = embedded._installed_package()
+    hidden = home / "site-packages" / package.name
     shutil.copytree(package, hidden, ignore=shutil.ignore_patterns("pginstall", "include", "*.a"))
     libraries = package.parent / f"{package.name}.libs"
     if libraries.exists():
         shutil.copytree(libraries, hidden.parent / libraries.name)
-    monkeypatch.setattr(embedded, "SYSTEM_FOLDER", system_folder / "mixhouse")
+    monkeypatch.setattr(embedded, "SYSTEM_FOLDER", outer / "system")
     monkeypatch.setattr(embedded, "_installed_package", lambda: hidden)
-    system_folder.chmod(0o755)
-    home = private / "home"
     try:
         parameters = embedded.ensure_running(home)
         data = Path(ask(parameters, "select current_setting('data_directory')"))
-        assert data.is_relative_to(system_folder)
+        assert data.is_relative_to(outer / "system")
         assert data.stat().st_uid != 0
-        assert Path(main_process(home).exe()).is_relative_to(system_folder)
-        assert stat.S_IMODE(private.stat().st_mode) == 0o700
+        assert Path(main_process(home).exe()).is_relative_to(outer / "system")
+        assert stat.S_IMODE(home.stat().st_mode) == 0o700
         assert embedded.ensure_running(home) == parameters
         assert embedded.reset(home)
-        assert not list((system_folder / "mixhouse").iterdir())
+        assert not list((outer / "system").iterdir())
     finally:
         embedded.reset(home)
-        shutil.rmtree(system_folder)
+        shutil.rmtree(outer)
 
 
 @as_root

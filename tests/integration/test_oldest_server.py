@@ -1,0 +1,85 @@
+"""The whole pipeline on a server that is not ours: an older PostgreSQL, found by its libpq variables."""
+
+import os
+import pwd
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import golden
+import psycopg
+import pytest
+from conftest import Warehouse
+
+OLDEST, EMBEDDED = 15, 18
+
+
+def installed_servers() -> list[Path]:
+    """The program folders of PostgreSQL servers on this machine that are supported and not the embedded version."""
+    folders = [*Path("/usr/lib/postgresql").glob("*/bin"), *map(Path, os.environ["PATH"].split(os.pathsep))]
+    found = []
+    for folder in folders:
+        if (folder / "initdb").exists() and (folder / "postgres").exists():
+            told = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
+            version = re.search(r"(\d+)", told)
+            if version and OLDEST <= int(version[1]) < EMBEDDED:
+                found.append(folder)
+    return found
+
+
+@pytest.fixture(scope="module")
+def older_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    folders = installed_servers()
+    if not folders:
+        if os.environ.get("CI"):
+            pytest.fail("CI has no PostgreSQL 15 to 17; .ci/run installs one")
+        pytest.skip("no PostgreSQL 15 to 17 on this machine")
+    programs = folders[0]
+    home = tmp_path_factory.mktemp("older")
+    # PostgreSQL refuses to run as root, and initdb wants a user that the system knows.
+    user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+    if os.geteuid() == 0:
+        for parent in (home, *home.parents[:2]):
+            parent.chmod(0o755)
+        shutil.chown(home, user)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    data = home / "data"
+    account = {"user": user} if os.geteuid() == 0 else {}
+    subprocess.run(
+        [programs / "initdb", "-D", data, "-U", "someone", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8"],
+        check=True,
+        capture_output=True,
+        cwd=home,
+        **account,  # type: ignore[call-overload]
+    )
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
+    control = [programs / "pg_ctl", "-D", data, "-w"]
+    start = [*control, "-l", home / "log", "-o", options, "start"]
+    subprocess.run(start, check=True, stdout=subprocess.DEVNULL, cwd=home, **account)  # type: ignore[call-overload]
+    try:
+        with psycopg.connect(f"host=127.0.0.1 port={port} user=someone dbname=postgres", autocommit=True) as connection:
+            connection.execute("create database older")
+        variables = {"PGHOST": "127.0.0.1", "PGPORT": str(port), "PGUSER": "someone", "PGPASSWORD": "none"}
+        yield Warehouse(variables | {"PGDATABASE": "older"})
+    finally:
+        stop = [*control, "-m", "immediate", "stop"]
+        subprocess.run(stop, check=True, stdout=subprocess.DEVNULL, cwd=home, **account)  # type: ignore[call-overload]
+
+
+def test_an_older_server_gives_the_same_marts(
+    older_server: Warehouse, golden_warehouse: Warehouse, tmp_path: Path
+) -> None:
+    golden.write(tmp_path)
+    older_server.run("mixhouse", "run", tmp_path)
+    for relation in ("marts.tracks", "marts.playlist_tracks", "features.playlist_features", "features.artist_features"):
+        ordered = f"select * from {relation} order by 1, 2"
+        assert older_server.query(ordered) == golden_warehouse.query(ordered), relation
+    predictions = "select pid, predicted_followers, duration_ms from marts.playlists order by pid"
+    assert older_server.query(predictions) == golden_warehouse.query(predictions)
+    foreign_keys = "select count(*) from pg_constraint where contype = 'f' and connamespace = 'marts'::regnamespace"
+    assert older_server.query(foreign_keys) == golden_warehouse.query(foreign_keys) == [(6,)]

@@ -1,0 +1,196 @@
+"""What a person meets at the command line: help with an example, one clear line when something is wrong, exit codes."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from mixhouse.cli import EXIT_CODES, cli
+from warehouse.settings import PROJECT_ROOT
+
+MIXHOUSE = Path(sys.executable).with_name("mixhouse")
+
+
+def mixhouse(*arguments: object, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [MIXHOUSE, *map(str, arguments)],
+        env=os.environ | variables,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def commands(group: click.Group, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], click.Command]]:
+    found = []
+    for name, command in group.commands.items():
+        found.append(((*path, name), command))
+        if isinstance(command, click.Group):
+            found += commands(command, (*path, name))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("path", "command"), commands(cli), ids=lambda value: "-".join(value) if isinstance(value, tuple) else ""
+)
+def test_every_command_explains_itself_with_an_example(path: tuple[str, ...], command: click.Command) -> None:
+    assert command.help
+    assert re.search(r"Example:\n +(mixhouse|eval)", command.help), path
+
+
+def test_help_needs_no_database_and_lists_the_exit_codes() -> None:
+    done = mixhouse("--help", PGHOST="127.0.0.1", PGPORT="1")
+    assert done.returncode == 0
+    for code in ("  0  ", "  1  ", "  2  ", "  3  ", "  4  ", "  5  ", " 70  ", "130  "):
+        assert code in EXIT_CODES
+        assert code in done.stdout
+
+
+def assert_one_clear_line(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    line = done.stderr.strip().splitlines()[-1]
+    for word in words:
+        assert word in line, line
+
+
+def test_a_wrong_path_is_said_with_the_path(database: str, tmp_path: Path) -> None:
+    missing = tmp_path / "no such\nfile.zip"
+    assert_one_clear_line(mixhouse("load", missing), 2, "no such")
+
+
+def test_an_unreachable_server_is_said_with_its_address(tmp_path: Path) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = str(unused.getsockname()[1])
+        done = mixhouse("status", DATABASE_URL=f"postgresql://someone:secret@127.0.0.1:{port}/somewhere")
+    assert_one_clear_line(done, 3, f"127.0.0.1:{port}", "somewhere", "DATABASE_URL")
+    assert "secret" not in done.stderr
+
+
+def test_training_before_a_build_says_to_build(database: str) -> None:
+    assert_one_clear_line(mixhouse("train"), 5, "mixhouse build")
+
+
+def test_debug_shows_the_traceback(database: str) -> None:
+    done = mixhouse("--debug", "train")
+    assert done.returncode == 5
+    assert "Traceback" in done.stderr
+
+
+def test_an_unknown_option_is_wrong_usage(database: str) -> None:
+    assert mixhouse("status", "--no-such-option").returncode == 2
+
+
+def test_what_was_refused_is_listed_and_ends_with_exit_code_1(database: str, tmp_path: Path) -> None:
+    (tmp_path / "mpd.slice.0-999.json").write_text('{"info": {}, "playlists": [{"pid": 5}]}', encoding="utf-8")
+    (tmp_path / "mpd.slice.1000-1999.json").write_text('{"info": {}, "playl', encoding="utf-8")
+    done = mixhouse("load", tmp_path)
+    assert done.returncode == 1
+    assert "mpd.slice.0-999.json: 1 playlists rejected" in done.stderr
+    assert re.search(r"mpd\.slice\.1000-1999\.json: refused \(\w+\)", done.stderr)
+
+
+def test_status_says_what_to_do_next_from_the_start(database: str) -> None:
+    done = mixhouse("status")
+    assert done.returncode == 0
+    assert "Next: mixhouse run" in done.stdout
+
+
+def test_a_build_of_nothing_builds_empty_marts_and_trains_nothing(database: str) -> None:
+    done = mixhouse("build")
+    assert done.returncode == 0, done.stderr
+    assert "training_skipped" in done.stderr
+    assert "Next: mixhouse run" in mixhouse("status").stdout
+
+
+def test_db_env_leads_other_programs_to_the_database(database: str) -> None:
+    done = subprocess.run(
+        ["bash", "-c", 'eval "$("$0" db env)" && env', MIXHOUSE], capture_output=True, text=True, check=True
+    )
+    variables = dict(line.split("=", 1) for line in done.stdout.splitlines() if line.startswith("PG"))
+    assert {name: variables[name] for name in ("PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGPASSWORD")} == {
+        name: os.environ[name] for name in ("PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGPASSWORD")
+    }
+
+
+def test_psql_runs_on_the_database(database: str) -> None:
+    done = mixhouse("db", "psql", "-Atc", "select current_database()")
+    assert done.stdout.strip() == database
+
+
+def test_psql_comes_with_the_embedded_server_when_there_is_none_on_the_path(database: str) -> None:
+    done = mixhouse("db", "psql", "-Atc", "select current_database()", PATH="/nonexistent")
+    assert done.stdout.strip() == database
+
+
+def test_commands_work_from_any_folder(database: str, tmp_path: Path) -> None:
+    done = mixhouse("db", "start", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.startswith("PostgreSQL 18")
+
+
+def test_reset_asks_first(database: str) -> None:
+    assert mixhouse("db", "reset").returncode == 130
+    assert mixhouse("status").returncode == 0
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(database: str) -> None:
+    done = subprocess.run(
+        ["bash", "-c", 'set -o pipefail; "$0" db env | true', MIXHOUSE], capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+
+
+def test_an_interrupt_ends_with_130_and_says_how_to_go_on(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [MIXHOUSE, "synth", tmp_path, "--playlists", "100000"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert "slice" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+    assert process.returncode == 130
+    assert "interrupted" in errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    "page",
+    sorted(PROJECT_ROOT.glob("*.md")) + sorted((PROJECT_ROOT / "docs").rglob("*.md")),
+    ids=lambda page: page.name,
+)
+def test_commands_shown_in_docs_exist(page: Path) -> None:
+    known = {" ".join(path): command for path, command in commands(cli)}
+    blocks = re.findall(r"```(?:sh|bash|console)\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for line in "\n".join(blocks).splitlines():
+        for words in re.findall(r"\bmixhouse((?: +[^\s&|;)\"]+)*)", line.split("#")[0]):
+            parts = words.split()
+            name = " ".join(parts[:2]) if " ".join(parts[:2]) in known else " ".join(parts[:1])
+            if not parts or parts[0].startswith(("-", "/", ".")):
+                continue
+            assert name in known, f"{page.name}: mixhouse{words}"
+            options = {option for parameter in known[name].params for option in parameter.opts}
+            if name != "db psql":
+                assert {part for part in parts if part.startswith("--")} <= options | {"--help"}, line
+
+
+def test_make_commands_shown_in_docs_exist() -> None:
+    targets = set(
+        re.findall(r"^([a-z-]+):", (PROJECT_ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    )
+    for page in [*PROJECT_ROOT.glob("*.md"), *(PROJECT_ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"(?:^|`)make ([a-z-]+)", page.read_text(encoding="utf-8"), flags=re.MULTILINE):
+            assert target in targets, f"{page.name}: make {target}"

@@ -1,0 +1,74 @@
+"""The summary, in each state that it can be asked in."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from mixhouse.summary import Summary, render
+
+OVERVIEW = {
+    "playlists": 12_345,
+    "track_rows": 999_999,
+    "tracks": 5,
+    "albums": 4,
+    "artists": 3,
+    "playlists_rejected": 0,
+    "slices_refused": 0,
+    "has_synthetic_data": False,
+}
+
+
+def shown(**fields: Any) -> str:
+    console = Console(width=200, color_system=None)
+    with console.capture() as capture:
+        console.print(render(Summary(**fields), Path("/nowhere/report.html")))
+    return capture.get()
+
+
+def metric(name: str, scale: str | None, value: float) -> dict[str, Any]:
+    constants = dict.fromkeys(("baseline_one", "baseline_median", "baseline_mean"), 2.0)
+    return {"metric": name, "scale": scale, "metric_value": value, **constants}
+
+
+def test_nothing_loaded_says_how_to_load() -> None:
+    assert "Next: mixhouse run" in shown(landed=0)
+
+
+def test_loaded_but_not_built_says_to_build() -> None:
+    assert "Next: mixhouse build" in shown(landed=7)
+
+
+def test_built_but_not_trained_says_so() -> None:
+    text = shown(landed=12_345, overview=OVERVIEW)
+    assert "12,345 playlists with 999,999 tracks" in text
+    assert "playlist popularity: not trained yet" in text
+    assert "none found" in text
+
+
+def test_playlists_that_are_not_built_yet_are_named() -> None:
+    assert "12,400 playlists have landed, 12,345 are built: mixhouse build" in shown(landed=12_400, overview=OVERVIEW)
+
+
+def test_a_model_is_called_better_than_a_constant_only_if_it_is() -> None:
+    good, bad = metric("rmse", "raw", 1.9), metric("rmse", "log1p", 2.0)
+    lines = shown(
+        landed=12_345, overview=OVERVIEW, metrics=[good, bad, metric("r2", "raw", 0.1), metric("r2", "log1p", 0.0)]
+    ).splitlines()
+    assert [line for line in lines if ", followers: RMSE 1.9, better than a constant" in line]
+    assert [line for line in lines if "log followers: RMSE 2, no better than a constant" in line]
+
+
+def test_refusals_are_counted() -> None:
+    text = shown(landed=12_345, overview=OVERVIEW | {"playlists_rejected": 3, "slices_refused": 1})
+    assert "kept aside: 3 playlists and 1 slices" in text
+
+
+def test_made_playlists_are_called_made() -> None:
+    assert "they say nothing about music" in shown(landed=12_345, overview=OVERVIEW | {"has_synthetic_data": True})
+
+
+def test_titles_are_shown_and_never_obeyed() -> None:
+    row = {"pid": 1, "name": "[red]a\x1b[2Jb\nc[/red]", "recommendation": "adjust_duration", "reason": "so"}
+    text = shown(landed=12_345, overview=OVERVIEW, playlists=[row])
+    assert "  [red]a·[2Jb·c[/red] (1): adjust the duration; so" in text
