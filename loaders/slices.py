@@ -30,7 +30,7 @@ class SourceError(LoadError):
     """A path given to the loader holds nothing that it could load."""
 
 
-class SliceRefused(LoadError):  # noqa: N818
+class SliceRefused(LoadError):
     """A slice as a whole cannot land.
 
     Attributes:

@@ -1,7 +1,5 @@
 """What can go wrong in the machine learning step that a person can do something about."""
 
-# ruff: noqa: N818 - the names say what is the matter, as those of the standard library do (`StopIteration`)
-
 
 class MachineLearningError(Exception):
     """Base of the family; the message says what happened, where, and what to do."""

@@ -15,7 +15,7 @@ from sklearn.metrics import (
     root_mean_squared_error,
     silhouette_score,
 )
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 SILHOUETTE_SAMPLE = 10_000
 STABILITY_REPEATS = 5

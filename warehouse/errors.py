@@ -5,11 +5,11 @@ class DatabaseError(Exception):
     """Any failure to provide a database that Mixhouse can work with."""
 
 
-class DatabaseUnreachable(DatabaseError):  # noqa: N818
+class DatabaseUnreachable(DatabaseError):
     """No connection: wrong address or credentials, or the server is down."""
 
 
-class DatabaseUnfit(DatabaseError):  # noqa: N818
+class DatabaseUnfit(DatabaseError):
     """The database answers but cannot be used: too old, not UTF-8, or its tables are missing."""
 
 
@@ -21,9 +21,9 @@ class BuildError(Exception):
     """A build did not end well."""
 
 
-class DbtFailed(BuildError):  # noqa: N818
+class DbtFailed(BuildError):
     """dbt could not run, or a model or test failed."""
 
 
-class BuildInProgress(BuildError):  # noqa: N818
+class BuildInProgress(BuildError):
     """Another build works on this database."""
