@@ -225,19 +225,16 @@ def _summary(rejects: Sequence[Reject]) -> str:
 
 
 def _log(outcome: SliceOutcome) -> None:
+    facts: dict[str, object] = {"slice": outcome.source, "outcome": outcome.outcome}
+    if outcome.outcome == "landed":
+        facts |= {
+            "playlists_landed": outcome.landed,
+            "playlists_unchanged": outcome.unchanged,
+            "playlists_superseding": outcome.superseding,
+            "playlists_rejected": outcome.rejected,
+        }
+    if outcome.reason:
+        facts |= {"reason": outcome.reason, "detail": repr(outcome.detail)}
+    facts |= {"bytes": outcome.bytes, "seconds": f"{outcome.seconds:.3f}"}
     level = logging.WARNING if outcome.outcome == "refused" or outcome.rejected else logging.INFO
-    logger.log(
-        level,
-        "slice=%s outcome=%s playlists_landed=%d playlists_unchanged=%d playlists_superseding=%d playlists_rejected=%d"
-        " bytes=%d seconds=%.3f reason=%s detail=%r",
-        outcome.source,
-        outcome.outcome,
-        outcome.landed,
-        outcome.unchanged,
-        outcome.superseding,
-        outcome.rejected,
-        outcome.bytes,
-        outcome.seconds,
-        outcome.reason,
-        outcome.detail,
-    )
+    logger.log(level, " ".join(f"{name}={value}" for name, value in facts.items()))

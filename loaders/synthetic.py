@@ -71,7 +71,9 @@ def write_slices(out: Path, playlists: int, seed: int, *, progress: Callable[[in
             _write_atomically(out / name, render_slice(seed, number, count))
             complete[name] = _stamp(out / name)
             _write_manifest(out, playlists, seed, complete)
-            logger.info("slice made file=%s playlists=%d bytes=%d", out / name, count, (out / name).stat().st_size)
+            logger.info(
+                "event=slice_made file=%s playlists=%d bytes=%d", out / name, count, (out / name).stat().st_size
+            )
         if progress is not None:
             progress(number * SLICE + count)
     return [out / name for name in names]

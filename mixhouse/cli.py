@@ -200,7 +200,7 @@ def status() -> None:
       mixhouse status
     """
     with connect() as connection:
-        OUT.print(summary.render(summary.read(connection), REPORT))
+        OUT.print(summary.render(summary.read(connection), REPORT, _own_name()))
 
 
 @cli.group()
@@ -408,6 +408,14 @@ def _exit_code(error: BaseException | None) -> int:
     if isinstance(error, MachineLearningError):
         return TRAINING_FAILED
     return UNEXPECTED
+
+
+def _own_name() -> str:
+    """Return what to type for this command from here: its name if it is on the path, else where it is."""
+    own = Path(sys.argv[0])
+    if shutil.which("mixhouse"):
+        return "mixhouse"
+    return shlex.quote(str(own.relative_to(Path.cwd()) if own.is_relative_to(Path.cwd()) else own))
 
 
 def _first_line(error: BaseException | None) -> str:

@@ -49,7 +49,7 @@ def progress(title: str) -> Iterator[Advance]:
         task = bar.add_task(title, total=None, what="")
 
         def advance(done: int, total: int, what: str) -> None:
-            bar.update(task, completed=done, total=total, what=printable(what))
+            bar.update(task, completed=done, total=total, what=printable(what)[:40])
 
         yield advance
 

@@ -79,15 +79,21 @@ def read(connection: Connection) -> Summary:
         )
 
 
-def render(summary: Summary, report: Path) -> RenderableType:
-    """Lay the summary out for a terminal or a log; strangers' titles are shown, never obeyed."""
-    return Group(*_lines(summary, report))
+def render(summary: Summary, report: Path, command: str) -> RenderableType:
+    """Lay the summary out for a terminal or a log; strangers' titles are shown, never obeyed.
+
+    Args:
+        summary: What there is to say.
+        report: Where the report is, if it has been written.
+        command: How the reader calls `mixhouse`.
+    """
+    return Group(*_lines(summary, report, command))
 
 
-def _lines(summary: Summary, report: Path) -> Iterator[Text]:
+def _lines(summary: Summary, report: Path, command: str) -> Iterator[Text]:
     if summary.overview is None or not summary.overview["playlists"]:
         yield Text(f"{summary.landed:,} playlists have landed, nothing is built yet.")
-        yield Text("Next: mixhouse build" if summary.landed else "Next: mixhouse run /path/to/the/dataset")
+        yield Text(f"Next: {command} build" if summary.landed else f"Next: {command} run /path/to/the/dataset")
         return
     yield from _loaded(summary.overview)
     yield from _models(summary.metrics)
@@ -102,14 +108,15 @@ def _lines(summary: Summary, report: Path) -> Iterator[Text]:
     if summary.landed != summary.overview["playlists"]:
         yield _heading("Next")
         built = summary.overview["playlists"]
-        yield Text(f"  {summary.landed:,} playlists have landed, {built:,} are built: mixhouse build")
+        yield Text(f"  {summary.landed:,} playlists have landed, {built:,} are built: {command} build")
         return
     yield _heading("Next")
-    yield Text(
-        f"  {'look at the report':24}{report}" if report.exists() else "  write the report        mixhouse report"
-    )
-    yield Text("  ask your own questions  mixhouse db psql")
-    yield Text("  browse the lineage      mixhouse docs --open")
+    if report.exists():
+        yield Text(f"  look at the report      {report}")
+    else:
+        yield Text(f"  write the report        {command} report")
+    yield Text(f"  ask your own questions  {command} db psql")
+    yield Text(f"  browse the lineage      {command} docs --open")
     if summary.overview["has_synthetic_data"]:
         yield Text("  use your own copy       make demo MPD=/path/to/spotify_million_playlist_dataset.zip")
 

@@ -523,7 +523,7 @@ def _bring_up(server: _Server) -> _Server:
         elif _says_it_is_busy(server.record):
             silent_since = time.monotonic()
             if not announced:
-                logger.info("event=waiting_for_recovery log=%s", server.log)
+                logger.info("event=waiting_until_ready log=%s", server.log)
                 announced = True
         elif time.monotonic() - silent_since > PATIENCE_SECONDS:
             raise EmbeddedServerError(

@@ -22,7 +22,7 @@ OVERVIEW = {
 def shown(**fields: Any) -> str:
     console = Console(width=200, color_system=None)
     with console.capture() as capture:
-        console.print(render(Summary(**fields), Path("/nowhere/report.html")))
+        console.print(render(Summary(**fields), Path("/nowhere/report.html"), "mixhouse"))
     return capture.get()
 
 
