@@ -6,7 +6,7 @@ from pathlib import Path
 
 import golden
 import pytest
-from conftest import Warehouse
+from commands import Warehouse
 
 from warehouse.settings import PROJECT_ROOT
 

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import BIN, Warehouse
+from commands import BIN, Warehouse
 
 from warehouse.settings import PROJECT_ROOT
 

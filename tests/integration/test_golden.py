@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import golden
 import pytest
-from conftest import Warehouse
+from commands import Warehouse
 from golden import uri
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import golden
 import psycopg
 import pytest
-from conftest import Warehouse
+from commands import Warehouse
 
 OLDEST, EMBEDDED = 15, 18
 

@@ -29,7 +29,7 @@ def test_every_threshold_of_a_recommendation_is_used_and_every_used_one_exists()
     with (PROJECT_ROOT / "seeds" / "recommendation_thresholds.csv").open(encoding="utf-8") as file:
         known = {row["threshold"] for row in csv.DictReader(file)}
     used: set[str] = set()
-    for model in (PROJECT_ROOT / "models" / "insights").glob("*.sql"):
+    for model in (PROJECT_ROOT / "models").rglob("*.sql"):
         used |= set(re.findall(r"threshold = '(\w+)'", model.read_text(encoding="utf-8")))
     assert used == known
 
