@@ -7,6 +7,7 @@ import shutil
 import sys
 import traceback
 import webbrowser
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -138,7 +139,7 @@ def train() -> None:
     Example:
       mixhouse train && mixhouse build
     """
-    _train(trigger="demand")
+    _fail_on(_train(trigger="demand"))
 
 
 @cli.command()
@@ -354,35 +355,45 @@ def _build(*, force: bool) -> None:
     OUT.print(f"Built and tested {nodes} models, seeds and tests in {seconds:.1f} s.")
     for warning in (*outcome.before_ml.warnings, *outcome.after_ml.warnings):
         ERR.print(f"warning: {printable(warning)}", markup=False)
+    _fail_on(outcome.failures)
 
 
-def _train_if_needed(*, force: bool) -> None:
-    """Train the models whose results would change. Too little data is no failure of a build: the marts are good."""
-    from python_ml.errors import NotEnoughData
+def _train_if_needed(*, force: bool) -> list[Exception]:
+    """Train the models whose results would change, and return what failed; too little data is no failure of a build."""
+    from python_ml.errors import NotEnoughData, TrainingInProgress
     from python_ml.train_models import MODELS, is_current
 
     with connect(autocommit=True) as connection:
         due = [model for model in MODELS if force or not is_current(connection, model)]
     if not due:
-        return
+        return []
     try:
-        _train(trigger="build", models=due)
-    except NotEnoughData as error:
-        logger.warning("event=training_skipped reason=%s", error)
+        failures = _train(trigger="build", models=due)
+    except TrainingInProgress as busy:
+        return [busy]
+    for error in failures:
+        if isinstance(error, NotEnoughData):
+            logger.warning("event=training_skipped reason=%s", error)
+    return [error for error in failures if not isinstance(error, NotEnoughData)]
 
 
-def _train(*, trigger: str, models: list[str] | None = None) -> None:
+def _train(*, trigger: str, models: Sequence[str] = ()) -> list[Exception]:
+    """Train, say what was trained, and return what failed."""
     from python_ml.train_models import train as train_models
 
-    outcomes = train_models(connect, trigger=trigger, models=models or ())
+    outcomes = train_models(connect, trigger=trigger, models=models)
     for outcome in outcomes:
         if outcome.error is None:
             OUT.print(f"Trained {outcome.model} on {outcome.rows_read or 0:,} rows in {outcome.seconds:.1f} s.")
-    failed = [outcome for outcome in outcomes if outcome.error is not None]
-    for outcome in failed[1:]:
-        _complain(f"{outcome.model}: {_message(outcome.error)}")
-    if failed:
-        raise failed[0].error  # type: ignore[misc]
+    return [outcome.error for outcome in outcomes if outcome.error is not None]
+
+
+def _fail_on(failures: Sequence[Exception]) -> None:
+    """Complain of each failure but the last, which ends the command."""
+    for error in failures[:-1]:
+        _complain(_message(error))
+    if failures:
+        raise failures[-1]
 
 
 def _message(error: BaseException | None) -> str:

@@ -5,7 +5,7 @@ The machine learning step is handed in, since this package knows nothing of mode
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,10 +27,17 @@ SOURCES = ("dbt_project.yml", "selectors.yml", "models", "seeds", "macros", "tes
 
 @dataclass(frozen=True)
 class BuildOutcome:
-    """What a build did; both are None when nothing had changed since the last one."""
+    """What a build did.
+
+    Attributes:
+        before_ml: The first half; None when nothing had changed since the last build.
+        after_ml: The second half; likewise.
+        failures: What went wrong in the machine learning step; the marts then carry the results from before.
+    """
 
     before_ml: DbtOutcome | None = None
     after_ml: DbtOutcome | None = None
+    failures: Sequence[Exception] = ()
 
     @property
     def was_needed(self) -> bool:
@@ -39,7 +46,7 @@ class BuildOutcome:
 
 
 def build(
-    machine_learning: Callable[[], None],
+    machine_learning: Callable[[], Sequence[Exception]],
     *,
     force: bool = False,
     on_node: Callable[[str, int, int], None] | None = None,
@@ -48,6 +55,7 @@ def build(
 
     Args:
         machine_learning: Brings the tables of schema `ml` up to date with the features; called between the two halves.
+            It returns what failed: new data must reach the marts whether or not a model could be trained on them.
         force: Build even if nothing changed.
         on_node: Progress of dbt: name, place and number of all each time a node starts.
 
@@ -55,7 +63,6 @@ def build(
         BuildInProgress: Another build works on this database.
         DbtFailed: A model or test failed; what was built before it stays.
         DatabaseError: No database.
-        Exception: What `machine_learning` raises; the first half stays built, the second is not.
     """
     with connect(autocommit=True) as connection, _only_build(connection):
         if not force and _state(connection) == _last_state(connection):
@@ -66,7 +73,7 @@ def build(
         try:
             variables = environment()
             before = run_dbt(["build", "--selector", "before_ml"], variables, on_node)
-            machine_learning()
+            failures = machine_learning()
             after = run_dbt(["build", "--selector", "after_ml"], variables, on_node)
         except BaseException as error:
             # On a connection of its own: a server that went away took this one with it.
@@ -74,8 +81,9 @@ def build(
                 _record(other, started_at, "", str(error) or type(error).__name__)
             raise
         # What landed while we built is not in the build, and must be found missing by the next one.
-        _record(connection, started_at, _state(connection, landed), None)
-        return BuildOutcome(before, after)
+        state = "" if failures else _state(connection, landed)
+        _record(connection, started_at, state, "; ".join(map(str, failures)) or None)
+        return BuildOutcome(before, after, failures)
 
 
 def _state(connection: Connection, landed: str | None = None) -> str:

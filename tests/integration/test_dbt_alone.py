@@ -11,12 +11,16 @@ from commands import Warehouse
 from warehouse.settings import PROJECT_ROOT
 
 
-def dbt_build(warehouse: Warehouse, folder: Path) -> str:
+def dbt(warehouse: Warehouse, folder: Path, *arguments: str) -> str:
     shutil.copyfile(PROJECT_ROOT / "profiles.example.yml", folder / "profiles.yml")
     folders = ["--profiles-dir", folder, "--target-path", folder / "target", "--log-path", folder / "logs"]
-    done = warehouse.run("dbt", "build", "--no-partial-parse", "--show-all-deprecations", *folders, cwd=PROJECT_ROOT)
-    assert "deprecat" not in done.stdout.lower()
-    return done.stdout
+    return warehouse.run("dbt", *arguments, *folders, cwd=PROJECT_ROOT).stdout
+
+
+def dbt_build(warehouse: Warehouse, folder: Path) -> str:
+    shown = dbt(warehouse, folder, "build", "--no-partial-parse", "--show-all-deprecations")
+    assert "deprecat" not in shown.lower()
+    return shown
 
 
 def test_dbt_build_is_green_in_every_state(new_warehouse: Callable[[], Warehouse], tmp_path: Path) -> None:
@@ -38,20 +42,13 @@ def test_dbt_build_is_green_in_every_state(new_warehouse: Callable[[], Warehouse
 
 @pytest.mark.parametrize("selector", ["before_ml", "after_ml"])
 def test_selectors_split_the_project_in_two(selector: str, golden_warehouse: Warehouse, tmp_path: Path) -> None:
-    shutil.copyfile(PROJECT_ROOT / "profiles.example.yml", tmp_path / "profiles.yml")
-    folders = ["--profiles-dir", tmp_path, "--target-path", tmp_path / "target", "--log-path", tmp_path / "logs"]
-    listed = golden_warehouse.run(
-        "dbt",
-        "--quiet",
-        "ls",
-        "--resource-type",
-        "model",
-        "--output",
-        "name",
-        "--selector",
-        selector,
-        *folders,
-        cwd=PROJECT_ROOT,
-    ).stdout.split()
+    arguments = ("--quiet", "ls", "--resource-type", "model", "--output", "name", "--selector", selector)
+    listed = dbt(golden_warehouse, tmp_path, *arguments).split()
     early, late = "playlist_features", "playlist_recommendations"
     assert (early in listed, late in listed) == ((True, False) if selector == "before_ml" else (False, True))
+
+
+def test_sources_of_a_loaded_and_trained_warehouse_are_fresh(golden_warehouse: Warehouse, tmp_path: Path) -> None:
+    shown = dbt(golden_warehouse, tmp_path, "source", "freshness")
+    assert "PASS freshness of mpd.playlists" in shown
+    assert "WARN" not in shown
