@@ -1,14 +1,16 @@
 # The only commands a newcomer needs. Everything lives in this folder: the virtual environment in .venv, the embedded
 # database in .mixhouse, made playlists in data.
 
-PYTHON ?= python3
+# The first of these that Mixhouse runs on.
+PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(if $(shell $(name) -c \
+	"import sys; print((3, 11) <= sys.version_info < (3, 14) or '')" 2>/dev/null),$(name))))
 VENV := .venv
 BIN := $(VENV)/bin
 SYNTHETIC := data/synthetic
 PLAYLISTS ?= 10000
 SEED ?= 1
 # A zip, a folder or slices of the Million Playlist Dataset; made playlists when it is not given.
-MPD ?=
+export MPD ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint install lock bench
@@ -19,8 +21,8 @@ help: ## list the commands
 install: $(VENV)/installed ## make the virtual environment from requirements.lock
 
 $(VENV)/installed: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo "Mixhouse needs Python 3.11 or later; name one with: make PYTHON=/path/to/python3 ..." >&2; exit 2; }
+	@test -n "$(PYTHON)" \
+		|| { echo "Mixhouse needs Python 3.11, 3.12 or 3.13; name one with: make PYTHON=/path/to/python3.13 ..." >&2; exit 2; }
 	@echo "Installing into $(VENV) (once; a minute or two) ..."
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
@@ -30,12 +32,13 @@ $(VENV)/installed: requirements.lock pyproject.toml
 demo: install ## JSON to recommendations; with MPD=/path/to/zip-or-folder on your own copy
 ifeq ($(strip $(MPD)),)
 	@$(BIN)/mixhouse synth $(SYNTHETIC) --playlists $(PLAYLISTS) --seed $(SEED)
-	@$(BIN)/mixhouse run $(SYNTHETIC)
+	@$(run-and-show) $(SYNTHETIC)
 else
-	@$(BIN)/mixhouse run "$(MPD)"
+	@if [ -e "$$MPD" ]; then $(run-and-show) "$$MPD"; else $(run-and-show) $$MPD; fi
 endif
-	@$(BIN)/mixhouse report
-	@$(BIN)/mixhouse status
+
+# Exit code 1 says that some input was refused; what was not deserves its report.
+run-and-show = show() { $(BIN)/mixhouse run "$$@" || [ $$? -eq 1 ] && $(BIN)/mixhouse report && $(BIN)/mixhouse status; }; show
 
 test: lint ## every check and every test
 	@$(BIN)/pytest tests/project tests/warehouse tests/loaders tests/python_ml tests/mixhouse tests/integration

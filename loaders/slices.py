@@ -52,13 +52,11 @@ class SliceSource:
         path: Absolute path of the slice, or of the archive that holds it.
         member: Name inside the archive; None for a plain file.
         fingerprint: What a look tells without reading: size and modification time, or size and CRC in an archive.
-        size: Bytes that this slice takes where it is kept; a member counts uncompressed.
     """
 
     path: Path
     member: str | None
     fingerprint: str
-    size: int
 
     @property
     def source(self) -> str:
@@ -135,7 +133,7 @@ def _is_zip(path: Path) -> bool:
 
 def _file_source(path: Path) -> SliceSource:
     stat = path.stat()
-    return SliceSource(path, None, f"{stat.st_size}:{stat.st_mtime_ns}", stat.st_size)
+    return SliceSource(path, None, f"{stat.st_size}:{stat.st_mtime_ns}")
 
 
 def _in_folder(folder: Path) -> list[SliceSource]:
@@ -164,9 +162,7 @@ def _in_archive(path: Path) -> list[SliceSource]:
     with zipfile.ZipFile(path) as archive:
         members = [info for info in archive.infolist() if _could_be_member(archive, info)]
         members.sort(key=lambda info: _by_first_pid(info.filename))
-        return [
-            SliceSource(path, info.filename, f"{info.file_size}:{info.CRC:08x}", info.file_size) for info in members
-        ]
+        return [SliceSource(path, info.filename, f"{info.file_size}:{info.CRC:08x}") for info in members]
 
 
 def _could_be_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:

@@ -19,7 +19,7 @@ from loaders.slices import LoadError
 from mixhouse import summary
 from mixhouse.console import ERR, OUT, printable, progress, set_up_logging
 from warehouse import embedded, pipeline
-from warehouse.database import connect, environment
+from warehouse.database import connect, environment, uses_embedded_server
 from warehouse.dbt import run_dbt, target_folder
 from warehouse.errors import BuildError, DatabaseError
 from warehouse.settings import PROJECT_ROOT, home
@@ -162,7 +162,7 @@ def report(output: Path, show: bool) -> None:
 
     with connect() as connection:
         written = write_report(connection, output)
-    OUT.print(f"Report: {written}", markup=False)
+    OUT.print(f"Report: {_from_here(written)}", markup=False)
     if show:
         webbrowser.open(written.absolute().as_uri())
 
@@ -187,7 +187,7 @@ def docs(output: Path, show: bool) -> None:
         run_dbt(["docs", "generate", "--static"], environment(), lambda name, done, total: advance(done, total, name))
     output.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(target_folder() / "static_index.html", output)
-    OUT.print(f"Docs: {output}", markup=False)
+    OUT.print(f"Docs: {_from_here(output)}", markup=False)
     if show:
         webbrowser.open(output.absolute().as_uri())
 
@@ -200,8 +200,13 @@ def status() -> None:
     Example:
       mixhouse status
     """
-    with connect() as connection:
-        OUT.print(summary.render(summary.read(connection), REPORT, _own_name()))
+    if uses_embedded_server() and embedded.status(home()).state == "absent":
+        # Asking how things are makes no database.
+        found = summary.Summary(landed=0)
+    else:
+        with connect() as connection:
+            found = summary.read(connection)
+    OUT.print(summary.render(found, _from_here(REPORT), _own_name()))
 
 
 @cli.group()
@@ -301,8 +306,8 @@ def main() -> None:
     except Exception as error:
         if debug:
             traceback.print_exc()
-        _complain(_message(error))
-        sys.exit(_exit_code(error))
+        _complain(message(error))
+        sys.exit(exit_code(error))
 
 
 def _load(paths: tuple[Path, ...], *, strict: bool) -> int:
@@ -391,26 +396,33 @@ def _train(*, trigger: str, models: Sequence[str] = ()) -> list[Exception]:
 def _fail_on(failures: Sequence[Exception]) -> None:
     """Complain of each failure but the last, which ends the command."""
     for error in failures[:-1]:
-        _complain(_message(error))
+        _complain(message(error))
     if failures:
         raise failures[-1]
 
 
-def _message(error: BaseException | None) -> str:
+def message(error: BaseException | None) -> str:
     """Say in one line what happened and what to do."""
     if isinstance(error, psycopg.errors.UndefinedTable):
         return f"{error.diag.message_primary}; build it with: mixhouse build"
+    if isinstance(error, psycopg.errors.DiskFull):
+        return f"the database has no space left: {_first_line(error)}; make room and run the same command again"
     if isinstance(error, psycopg.OperationalError):
-        return f"the database went away: {_first_line(error)}; run the same command again"
-    if _exit_code(error) != UNEXPECTED:
+        gone = error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
+        what = "the database went away" if gone else "the database refused"
+        return f"{what}: {_first_line(error)}; run the same command again"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}; check the path and its permissions"
+    if exit_code(error) != UNEXPECTED:
         return str(error)
     return f"{type(error).__name__}: {_first_line(error)}; run it again with: mixhouse --debug ..."
 
 
-def _exit_code(error: BaseException | None) -> int:
+def exit_code(error: BaseException | None) -> int:
+    """Return the exit code of a command that ended with this error."""
     from python_ml.errors import MachineLearningError
 
-    if isinstance(error, LoadError):
+    if isinstance(error, LoadError) or (isinstance(error, OSError) and error.filename is not None):
         return USAGE
     if isinstance(error, (DatabaseError, psycopg.errors.UndefinedTable, psycopg.OperationalError)):
         return NO_DATABASE
@@ -423,10 +435,11 @@ def _exit_code(error: BaseException | None) -> int:
 
 def _own_name() -> str:
     """Return what to type for this command from here: its name if it is on the path, else where it is."""
-    own = Path(sys.argv[0])
-    if shutil.which("mixhouse"):
-        return "mixhouse"
-    return shlex.quote(str(own.relative_to(Path.cwd()) if own.is_relative_to(Path.cwd()) else own))
+    return "mixhouse" if shutil.which("mixhouse") else shlex.quote(str(_from_here(Path(sys.argv[0]))))
+
+
+def _from_here(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _first_line(error: BaseException | None) -> str:

@@ -72,7 +72,7 @@ def read(connection: Connection) -> Summary:
                 select artist_name, reason
                 from insights.artist_recommendations
                 where recommendation = 'emerging'
-                order by score desc, artist_uri
+                order by score desc, avg_followers desc, artist_uri
                 limit 3
                 """
             ).fetchall(),
@@ -95,7 +95,7 @@ def _lines(summary: Summary, report: Path, command: str) -> Iterator[Text]:
         yield Text(f"{summary.landed:,} playlists have landed, nothing is built yet.")
         yield Text(f"Next: {command} build" if summary.landed else f"Next: {command} run /path/to/the/dataset")
         return
-    yield from _loaded(summary.overview)
+    yield from _loaded(summary.overview, command)
     yield from _models(summary.metrics)
     yield from _section(
         "Playlists worth improving",
@@ -117,11 +117,11 @@ def _lines(summary: Summary, report: Path, command: str) -> Iterator[Text]:
         yield Text(f"  write the report        {command} report")
     yield Text(f"  ask your own questions  {command} db psql")
     yield Text(f"  browse the lineage      {command} docs --open")
-    if summary.overview["has_synthetic_data"]:
+    if summary.overview["synthetic_playlists"]:
         yield Text("  use your own copy       make demo MPD=/path/to/spotify_million_playlist_dataset.zip")
 
 
-def _loaded(overview: Row) -> Iterator[Text]:
+def _loaded(overview: Row, command: str) -> Iterator[Text]:
     yield _heading("Loaded")
     yield Text(
         f"  {overview['playlists']:,} playlists with {overview['track_rows']:,} tracks: {overview['tracks']:,} "
@@ -132,8 +132,14 @@ def _loaded(overview: Row) -> Iterator[Text]:
             f"  kept aside: {overview['playlists_rejected']:,} playlists and {overview['slices_refused']:,} slices, "
             "with reasons in staging.rejects and staging.slices"
         )
-    if overview["has_synthetic_data"]:
+    if overview["synthetic_playlists"] == overview["playlists"]:
         yield Text("  these playlists are made: they prove the plumbing, they say nothing about music", style="yellow")
+    elif overview["synthetic_playlists"]:
+        yield Text(
+            f"  {overview['synthetic_playlists']:,} of these playlists are made, and no number here is about the "
+            f"others alone; to start afresh: {command} db reset",
+            style="yellow",
+        )
 
 
 def _models(metrics: Sequence[Row]) -> Iterator[Text]:

@@ -81,7 +81,7 @@ def render_report(connection: Connection) -> str:
     scripts = [plotly.offline.get_plotlyjs(), (_TEMPLATES / "report.js").read_text(encoding="utf-8")]
     return _template().render(
         as_of=_as_of(connection),
-        is_synthetic=_is_synthetic(connection),
+        synthetic=_synthetic(connection),
         loaded=_loaded(connection),
         popularity=popularity,
         artists=artists,
@@ -445,6 +445,13 @@ def _loaded(connection: Connection) -> dict[str, int]:
     )[0]
     if not any(counts.values()):
         return {}
+    if _exists(connection, "insights.overview"):
+        # What was repaired and loaded again since is not refused any more.
+        counts |= _read(
+            connection,
+            'select slices_refused as "slices refused", playlists_rejected as "playlists refused"'
+            " from insights.overview",
+        )[0]
     for mart in ("tracks", "albums", "artists", "playlist_tracks"):
         if _exists(connection, f"marts.{mart}"):
             query = sql.SQL("select count(*) as rows from {}").format(sql.Identifier("marts", mart))
@@ -462,12 +469,17 @@ def _as_of(connection: Connection) -> datetime | None:
     return at
 
 
-def _is_synthetic(connection: Connection) -> bool:
-    query: LiteralString = (
-        "select exists (select from staging.slices where outcome = 'landed' and info ->> 'version' like 'synthetic%%')"
-        " as found"
-    )
-    return bool(_read(connection, query)[0]["found"])
+def _synthetic(connection: Connection) -> Row:
+    """Count the playlists that the generator made, beside all."""
+    query: LiteralString = """
+        select
+            count(*) filter (where slices.info ->> 'version' like 'synthetic%%') as made,
+            count(*) as playlists
+        from staging.playlists
+        inner join staging.slices on playlists.slice_id = slices.slice_id
+        where playlists.superseded_at is null
+    """
+    return _read(connection, query)[0]
 
 
 def _runs(connection: Connection, model: str) -> tuple[Row | None, Row | None]:

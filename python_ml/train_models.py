@@ -119,9 +119,7 @@ def _train_one(connect: Connect, connection: Connection, name: str, trigger: str
 def _only_training(connection: Connection) -> Iterator[None]:
     row = connection.execute("select pg_try_advisory_lock(%s)", [TRAINING_LOCK]).fetchone()
     if row != (True,):
-        raise TrainingInProgress(
-            "another session is training the models of this database; wait until it is done (`mixhouse status`)"
-        )
+        raise TrainingInProgress("another session is training the models of this database; try again when it is done")
     try:
         yield
     finally:

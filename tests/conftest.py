@@ -58,7 +58,7 @@ def remove_home(home: Path) -> None:
 def server(session_home: Path) -> dict[str, str]:
     """The libpq parameters of a server that lives as long as the session; its data need not outlive a crash."""
     parameters = embedded.ensure_running(session_home)
-    with psycopg.connect(autocommit=True, **parameters) as connection:  # type: ignore[arg-type]
+    with psycopg.connect(autocommit=True, **parameters) as connection:
         connection.execute("alter system set fsync = off")
         connection.execute("select pg_reload_conf()")
     return parameters
@@ -98,5 +98,5 @@ def set_variables(patch: pytest.MonkeyPatch, parameters: dict[str, str]) -> None
 
 
 def run(server: dict[str, str], statement: str, *names: str) -> None:
-    with psycopg.connect(autocommit=True, **server) as connection:  # type: ignore[arg-type]
+    with psycopg.connect(autocommit=True, **server) as connection:
         connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))

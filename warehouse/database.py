@@ -96,6 +96,11 @@ def environment() -> dict[str, str]:
     return variables
 
 
+def uses_embedded_server() -> bool:
+    """Say whether nothing in the environment names a server."""
+    return not os.environ.get("DATABASE_URL") and not any(os.environ.get(name) for name in SERVER_VARIABLES)
+
+
 def _way() -> _Way:
     if url := os.environ.get("DATABASE_URL"):
         return _Way("DATABASE_URL", _read_url(url))
@@ -170,8 +175,9 @@ def _apply_schema(connection: Connection) -> None:
     """Make the tables of schema.sql unless the database says that it has this version of them."""
     schema = SCHEMA_FILE.read_text(encoding="utf-8")
     stamp = f"What Mixhouse did and when. Tables as of schema.sql {hashlib.sha256(schema.encode()).hexdigest()}"
-    found = connection.execute(_PREPARE_SESSION).fetchone()
-    if found and found[0] == stamp:
+    tables = re.findall(r"^create table if not exists (\S+)", schema, flags=re.MULTILINE)
+    found = connection.execute(_PREPARE_SESSION, {"tables": tables}).fetchone()
+    if found and found[:2] == (stamp, len(tables)):
         return
     try:
         with connection.transaction():
@@ -195,5 +201,11 @@ def _apply_schema(connection: Connection) -> None:
 _PREPARE_SESSION = """
     select
         obj_description(to_regnamespace('ops'), 'pg_namespace') as stamp,
+        (
+            select count(*)
+            from pg_class
+            inner join pg_namespace on pg_class.relnamespace = pg_namespace.oid
+            where pg_namespace.nspname || '.' || pg_class.relname = any(%(tables)s)
+        ) as tables,
         set_config('TimeZone', 'UTC', false) as time_zone
 """

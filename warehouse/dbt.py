@@ -62,6 +62,9 @@ def run_dbt(
         result = dbtRunner(callbacks=callbacks).invoke([*arguments, *folders])
     seconds = time.monotonic() - started
     log_file = home() / "logs" / "dbt.log"
+    if result.exception is not None and not isinstance(result.exception, Exception):
+        # dbt hands an interrupt back like a failure.
+        raise result.exception
     if result.exception is not None:
         raise DbtFailed(f"dbt {arguments[0]} could not run: {result.exception}. The whole story: {log_file}")
     results = getattr(result.result, "results", ())

@@ -9,20 +9,25 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 from psycopg import Connection
 
 from warehouse.database import connect, environment
 from warehouse.dbt import DbtOutcome, run_dbt
-from warehouse.errors import BuildInProgress
+from warehouse.errors import BuildInProgress, DbtFailed
 from warehouse.settings import PROJECT_ROOT
 
 logger = logging.getLogger(__name__)
 
 BUILD_LOCK = int.from_bytes(b"mixbuild")
 SOURCES = ("dbt_project.yml", "selectors.yml", "models", "seeds", "macros", "tests/dbt", "python_ml")
-"""What decides the result of a build, besides the data."""
+"""The files that decide the result of a build, besides the data."""
+LIBRARIES = ("dbt-core", "dbt-postgres", "numpy", "pandas", "scikit-learn", "scipy")
+"""The libraries that do."""
+MOST_ATTEMPTS = 3
+"""How often a build starts again because slices landed while it ran."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +43,6 @@ class BuildOutcome:
     before_ml: DbtOutcome | None = None
     after_ml: DbtOutcome | None = None
     failures: Sequence[Exception] = ()
-
-    @property
-    def was_needed(self) -> bool:
-        """Whether anything was built."""
-        return self.after_ml is not None
 
 
 def build(
@@ -65,32 +65,60 @@ def build(
         DatabaseError: No database.
     """
     with connect(autocommit=True) as connection, _only_build(connection):
-        if not force and _state(connection) == _last_state(connection):
+        if not force and _digest(_inputs(connection), _made(connection)) == _last_state(connection):
             logger.info("event=build outcome=up_to_date")
             return BuildOutcome()
-        landed = _landed(connection)
-        started_at = datetime.now(UTC)
-        try:
-            variables = environment()
-            before = run_dbt(["build", "--selector", "before_ml"], variables, on_node)
-            failures = machine_learning()
-            after = run_dbt(["build", "--selector", "after_ml"], variables, on_node)
-        except BaseException as error:
-            # On a connection of its own: a server that went away took this one with it.
-            with connect(autocommit=True) as other:
-                _record(other, started_at, "", str(error) or type(error).__name__)
-            raise
-        # What landed while we built is not in the build, and must be found missing by the next one.
-        state = "" if failures else _state(connection, landed)
-        _record(connection, started_at, state, "; ".join(map(str, failures)) or None)
-        return BuildOutcome(before, after, failures)
+        attempt = 0
+        while True:
+            attempt += 1
+            # Before anything is read: what lands or is edited from now on may not be in the build.
+            inputs = _inputs(connection)
+            started_at = datetime.now(UTC)
+            try:
+                outcome = _build_once(machine_learning, on_node)
+            except DbtFailed as error:
+                _record(connection, started_at, "", str(error))
+                if attempt == MOST_ATTEMPTS or _inputs(connection) == inputs:
+                    raise
+                # Models that were built before and after a slice landed do not agree.
+                logger.warning("event=build_again reason='slices landed during the build'")
+            except BaseException as error:
+                # On a connection of its own: a server that went away took this one with it.
+                with connect(autocommit=True) as other:
+                    _record(other, started_at, "", str(error) or type(error).__name__)
+                raise
+            else:
+                state = "" if outcome.failures else _digest(inputs, _made(connection))
+                _record(connection, started_at, state, "; ".join(map(str, outcome.failures)) or None)
+                return outcome
 
 
-def _state(connection: Connection, landed: str | None = None) -> str:
-    """Digest what a build depends on and what it made.
+def _build_once(
+    machine_learning: Callable[[], Sequence[Exception]], on_node: Callable[[str, int, int], None] | None
+) -> BuildOutcome:
+    variables = environment()
+    before = run_dbt(["build", "--selector", "before_ml"], variables, on_node)
+    failures = machine_learning()
+    after = run_dbt(["build", "--selector", "after_ml"], variables, on_node)
+    return BuildOutcome(before, after, failures)
 
-    The made relations are known by their object numbers, so that a dropped mart, or a `dbt build` by hand, counts as a
-    change.
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def _inputs(connection: Connection) -> str:
+    """Digest what a build depends on: what landed, and the code and libraries that make something of it."""
+    landed = connection.execute(
+        "select slice_id, outcome, playlists_landed, playlists_rejected from staging.slices order by slice_id"
+    ).fetchall()
+    return _digest(landed, _code_digest(), [version(name) for name in LIBRARIES])
+
+
+def _made(connection: Connection) -> str:
+    """Digest what a build made.
+
+    Relations are known by their object numbers, so that a dropped mart, or a `dbt build` by hand, counts as a change.
     """
     made = connection.execute(
         """
@@ -103,14 +131,7 @@ def _state(connection: Connection, landed: str | None = None) -> str:
         """
     ).fetchone()
     serving = connection.execute("select array_agg(run_id order by run_id) from ml.model_runs where serving").fetchone()
-    return hashlib.sha256(repr((landed or _landed(connection), made, serving, _code_digest())).encode()).hexdigest()
-
-
-def _landed(connection: Connection) -> str:
-    rows = connection.execute(
-        "select slice_id, outcome, playlists_landed, playlists_rejected from staging.slices order by slice_id"
-    ).fetchall()
-    return hashlib.sha256(repr(rows).encode()).hexdigest()
+    return _digest(made, serving)
 
 
 def _code_digest() -> str:
@@ -145,7 +166,7 @@ def _only_build(connection: Connection) -> Iterator[None]:
     """Hold the lock of builds: two at once would drop each other's half-made tables."""
     row = connection.execute("select pg_try_advisory_lock(%s)", [BUILD_LOCK]).fetchone()
     if row != (True,):
-        raise BuildInProgress("another build is running on this database; wait until it is done (`mixhouse status`)")
+        raise BuildInProgress("another build is running on this database; try again when it is done")
     try:
         yield
     finally:

@@ -1,5 +1,6 @@
--- What Python writes, and dbt reads as sources. Every statement may run again on a database that has it:
--- `mixhouse` applies this file whenever it connects, so that `dbt build` is green before anything is loaded.
+-- What Python writes, and dbt reads as sources. Every statement may run again on a database that has it: a command
+-- that connects applies this file when it has changed or a table is missing, so that `dbt build` is green from the
+-- start.
 
 create schema if not exists staging;
 create schema if not exists ml;

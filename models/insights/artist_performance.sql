@@ -9,6 +9,7 @@ select
     track_appearances,
     track_count,
     avg_followers,
+    median_followers,
     rank() over (order by playlist_appearances desc) as appearances_rank,
     percent_rank() over (order by playlist_appearances) as appearances_percentile,
     percent_rank() over (order by avg_followers) as followers_percentile,

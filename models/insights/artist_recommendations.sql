@@ -24,6 +24,9 @@ thresholds as (
             where threshold = 'emerging_max_appearances_percentile'
         ) as emerging_max_appearances,
         max(threshold_value) filter (
+            where threshold = 'emerging_min_median_followers'
+        ) as emerging_min_median,
+        max(threshold_value) filter (
             where threshold = 'promote_min_followers_percentile'
         ) as promote_min_followers,
         max(threshold_value) filter (where threshold = 'min_playlist_appearances') as min_appearances
@@ -50,6 +53,7 @@ emerging as (
     where
         supported.followers_percentile >= thresholds.emerging_min_followers
         and supported.appearances_percentile <= thresholds.emerging_max_appearances
+        and supported.median_followers >= thresholds.emerging_min_median
 
 ),
 
@@ -91,11 +95,16 @@ select
     supported.playlist_appearances,
     supported.track_count,
     supported.avg_followers,
+    supported.median_followers,
     supported.followers_percentile,
     supported.appearances_percentile,
-    supported.avg_followers as score,
+    case
+        when recommendations.recommendation = 'collaborate' then supported.playlist_appearances
+        else supported.median_followers
+    end as score,
     'in ' || supported.playlist_appearances || ' playlists with '
-    || round(supported.avg_followers::numeric, 1) || ' followers on average, more than '
+    || round(supported.avg_followers::numeric, 1) || ' followers on average (median '
+    || supported.median_followers || '), more than '
     || floor((100 * supported.followers_percentile)::numeric) || ' % of the artists' as reason,
     supported.last_processed
 from recommendations

@@ -61,4 +61,5 @@ left join targets
     on
         runs.model_name = targets.model_name
         and metrics.metric = targets.metric
+        and metrics.split = 'test'
 where metrics.split is null or metrics.split in ('test', 'train')

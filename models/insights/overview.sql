@@ -1,12 +1,46 @@
 with slices as (
 
+    select * from {{ ref('stg_mpd__slices') }}
+
+),
+
+-- A file may be loaded again after a repair: only what became of it last counts.
+last_attempts as (
+
+    select max(slice_id) as slice_id
+    from slices
+    group by source_file, archive_member
+
+),
+
+slice_counts as (
+
     select
-        count(*) filter (where outcome = 'landed') as slices_landed,
-        count(*) filter (where outcome = 'refused') as slices_refused,
-        coalesce(sum(playlists_rejected), 0) as playlists_rejected,
-        max(finished_at) as last_loaded_at,
-        coalesce(bool_or(mpd_version like 'synthetic%'), false) as has_synthetic_data
-    from {{ ref('stg_mpd__slices') }}
+        count(*) filter (where slices.outcome = 'landed') as slices_landed,
+        count(*) filter (where slices.outcome = 'refused' and last_attempts.slice_id is not null) as slices_refused,
+        max(slices.finished_at) as last_loaded_at
+    from slices
+    left join last_attempts on slices.slice_id = last_attempts.slice_id
+
+),
+
+-- Nor is a playlist missing that was rejected once and has landed since.
+reject_counts as (
+
+    select count(*) as playlists_rejected
+    from {{ ref('stg_mpd__rejects') }} as rejects
+    inner join last_attempts on rejects.slice_id = last_attempts.slice_id
+    left join {{ ref('playlists') }} as playlists on rejects.pid = playlists.pid
+    where playlists.pid is null
+
+),
+
+synthetic_counts as (
+
+    select count(*) as synthetic_playlists
+    from {{ ref('int_playlists_measured') }} as playlists
+    inner join slices on playlists.slice_id = slices.slice_id
+    where slices.mpd_version like 'synthetic%'
 
 ),
 
@@ -45,10 +79,11 @@ albums as (
 )
 
 select
-    slices.slices_landed,
-    slices.slices_refused,
+    slice_counts.slices_landed,
+    slice_counts.slices_refused,
     playlists.playlists,
-    slices.playlists_rejected,
+    reject_counts.playlists_rejected,
+    synthetic_counts.synthetic_playlists,
     playlists.playlists_predicted,
     playlists.collaborative_playlists,
     playlists.track_rows,
@@ -58,9 +93,10 @@ select
     artists.artists_clustered,
     playlists.avg_followers,
     playlists.median_followers,
-    slices.has_synthetic_data,
-    slices.last_loaded_at
-from slices
+    slice_counts.last_loaded_at
+from slice_counts
+cross join reject_counts
+cross join synthetic_counts
 cross join playlists
 cross join artists
 cross join tracks

@@ -34,7 +34,8 @@ measures as (
         appearances.artist_id,
         count(*) as playlist_appearances,
         sum(appearances.track_rows) as track_appearances,
-        sum(playlists.num_followers) as followers
+        sum(playlists.num_followers) as followers,
+        percentile_cont(0.5) within group (order by playlists.num_followers) as median_followers
     from appearances
     inner join playlists on appearances.pid = playlists.pid
     group by appearances.artist_id
@@ -50,7 +51,8 @@ final as (
         measures.playlist_appearances::integer as playlist_appearances,
         measures.track_appearances::bigint as track_appearances,
         artists.track_count::integer as track_count,
-        measures.followers::double precision / measures.playlist_appearances as avg_followers
+        measures.followers::double precision / measures.playlist_appearances as avg_followers,
+        measures.median_followers
     from artists
     inner join measures on artists.artist_id = measures.artist_id
 

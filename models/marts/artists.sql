@@ -29,6 +29,7 @@ select
     artists.track_appearances,
     artists.track_count,
     artists.avg_followers,
+    artists.median_followers,
     clusters.cluster_id,
     cluster_profiles.cluster_name,
     clusters.similarity_score,

@@ -43,4 +43,4 @@ class Warehouse:
     def connect(self) -> psycopg.Connection:
         parameters = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGPASSWORD": "password"}
         named = {parameter: self.variables[name] for name, parameter in parameters.items()}
-        return psycopg.connect(**named, dbname=self.variables["PGDATABASE"])  # type: ignore[arg-type]
+        return psycopg.connect(**named, dbname=self.variables["PGDATABASE"])

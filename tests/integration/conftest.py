@@ -17,7 +17,7 @@ def new_warehouse(server: dict[str, str], template: str) -> Callable[[], Warehou
 
     def make() -> Warehouse:
         name = f"integration_{next(numbers)}"
-        with psycopg.connect(autocommit=True, **server) as connection:  # type: ignore[arg-type]
+        with psycopg.connect(autocommit=True, **server) as connection:
             connection.execute(f"create database {name} template {template}")
         keys = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGPASSWORD": "password"}
         return Warehouse({name: server[key] for name, key in keys.items()} | {"PGDATABASE": name})

@@ -34,3 +34,19 @@ def test_of_two_builds_at_once_the_second_says_so(new_warehouse: Callable[[], Wa
         done = warehouse.run("mixhouse", "build", ok=False)
     assert done.returncode == 4
     assert "another build is running" in done.stderr
+
+
+def test_a_failed_test_stops_the_build_and_is_named(new_warehouse: Callable[[], Warehouse], tmp_path: Path) -> None:
+    golden.write(tmp_path)
+    warehouse = new_warehouse()
+    warehouse.run("mixhouse", "load", tmp_path)
+    with warehouse.connect() as connection:
+        connection.execute("""update staging.playlists set doc = doc || '{"num_followers": 0}' where pid = 0""")
+    done = warehouse.run("mixhouse", "build", ok=False)
+    assert done.returncode == 4
+    line = done.stderr.strip().splitlines()[-1]
+    assert "in_range_stg_mpd__playlists_num_followers__1" in line
+    assert "dbt.log" in line
+    assert warehouse.query("select outcome from ops.builds") == [("failed",)]
+    # Nothing was built on what failed.
+    assert warehouse.query("select to_regclass('marts.playlists')") == [(None,)]

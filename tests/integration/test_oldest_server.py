@@ -18,16 +18,16 @@ OLDEST, EMBEDDED = 15, 18
 
 
 def installed_servers() -> list[Path]:
-    """The program folders of PostgreSQL servers on this machine that are supported and not the embedded version."""
+    """The program folders of PostgreSQL servers here that are supported and not the embedded version, oldest first."""
     folders = [*Path("/usr/lib/postgresql").glob("*/bin"), *map(Path, os.environ["PATH"].split(os.pathsep))]
-    found = []
+    found = {}
     for folder in folders:
         if (folder / "initdb").exists() and (folder / "postgres").exists():
             told = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
             version = re.search(r"(\d+)", told)
             if version and OLDEST <= int(version[1]) < EMBEDDED:
-                found.append(folder)
-    return found
+                found[int(version[1])] = folder
+    return [found[version] for version in sorted(found)]
 
 
 @pytest.fixture(scope="module")
@@ -55,12 +55,12 @@ def older_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse
         check=True,
         capture_output=True,
         cwd=home,
-        **account,  # type: ignore[call-overload]
+        **account,
     )
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
     control = [programs / "pg_ctl", "-D", data, "-w"]
     start = [*control, "-l", home / "log", "-o", options, "start"]
-    subprocess.run(start, check=True, stdout=subprocess.DEVNULL, cwd=home, **account)  # type: ignore[call-overload]
+    subprocess.run(start, check=True, stdout=subprocess.DEVNULL, cwd=home, **account)
     try:
         with psycopg.connect(f"host=127.0.0.1 port={port} user=someone dbname=postgres", autocommit=True) as connection:
             connection.execute("create database older")
@@ -68,7 +68,7 @@ def older_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse
         yield Warehouse(variables | {"PGDATABASE": "older"})
     finally:
         stop = [*control, "-m", "immediate", "stop"]
-        subprocess.run(stop, check=True, stdout=subprocess.DEVNULL, cwd=home, **account)  # type: ignore[call-overload]
+        subprocess.run(stop, check=True, stdout=subprocess.DEVNULL, cwd=home, **account)
 
 
 def test_an_older_server_gives_the_same_marts(

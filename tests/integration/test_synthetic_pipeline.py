@@ -69,6 +69,8 @@ def test_popularity_metrics_agree_with_scikit_learn_on_the_features(synthetic_wa
         "baseline_one": (y_test, np.ones(len(y_test))),
         "baseline_median": (y_test, np.full(len(y_test), y_train.median())),
     }
+    # The constant with the smallest squared error is the mean on that scale.
+    means = {"raw": y_train.mean(), "log1p": np.expm1(np.log1p(y_train).mean())}
     expected = {}
     for split, (actual, predicted) in answers.items():
         for scale, transform in (("raw", np.asarray), ("log1p", np.log1p)):
@@ -76,6 +78,11 @@ def test_popularity_metrics_agree_with_scikit_learn_on_the_features(synthetic_wa
             expected["rmse", scale, split] = np.sqrt(mean_squared_error(*pair))
             expected["mae", scale, split] = mean_absolute_error(*pair)
             expected["r2", scale, split] = r2_score(*pair)
+    for scale, transform in (("raw", np.asarray), ("log1p", np.log1p)):
+        pair = transform(y_test), transform(np.full(len(y_test), means[scale]))
+        expected["rmse", scale, "baseline_mean"] = np.sqrt(mean_squared_error(*pair))
+        expected["mae", scale, "baseline_mean"] = mean_absolute_error(*pair)
+        expected["r2", scale, "baseline_mean"] = r2_score(*pair)
     found = {
         (metric, scale, split): value
         for metric, scale, split, value in synthetic_warehouse.query(
@@ -85,11 +92,7 @@ def test_popularity_metrics_agree_with_scikit_learn_on_the_features(synthetic_wa
             """
         )
     }
-    assert {key: found[key] for key in expected} == pytest.approx(expected, rel=1e-9, abs=1e-12)
-    mean = y_train.mean()
-    assert found["rmse", "raw", "baseline_mean"] == pytest.approx(
-        np.sqrt(mean_squared_error(y_test, [mean] * len(y_test)))
-    )
+    assert found == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
     importances = dict(
         synthetic_warehouse.query(
@@ -103,16 +106,26 @@ def test_popularity_metrics_agree_with_scikit_learn_on_the_features(synthetic_wa
 
 def test_clusters_agree_with_scikit_learn_on_the_features(synthetic_warehouse: Warehouse) -> None:
     from sklearn.cluster import KMeans
-    from sklearn.metrics import adjusted_rand_score
+    from sklearn.metrics import adjusted_rand_score, silhouette_score
     from sklearn.preprocessing import StandardScaler
 
     rows = synthetic_warehouse.rows('select * from features.artist_features order by artist_uri collate "C"')
     frame = pd.DataFrame(rows).set_index("artist_uri")
     columns = ["playlist_appearances", "avg_followers", "track_count", "followers_per_playlist", "tracks_per_playlist"]
     scaled = StandardScaler().fit_transform(frame[columns].astype(float))
-    expected = KMeans(n_clusters=5, n_init=10, random_state=42).fit_predict(scaled)
+    model = KMeans(n_clusters=5, n_init=10, random_state=42).fit(scaled)
+    expected = model.labels_
     published = dict(synthetic_warehouse.query("select artist_uri, cluster_id from marts.artists"))
     assert adjusted_rand_score(expected, [published[name] for name in frame.index]) == pytest.approx(1)
+    metrics = dict(
+        synthetic_warehouse.query(
+            "select metric, value from ml.model_metrics join ml.model_runs using (run_id) where model = 'artist_trends'"
+        )
+    )
+    silhouette = silhouette_score(scaled, expected, sample_size=min(10_000, len(scaled)), random_state=42)
+    assert metrics["inertia"] == pytest.approx(model.inertia_)
+    assert metrics["silhouette"] == pytest.approx(silhouette)
+    assert 0 < metrics["stability"] <= 1
     profiles = synthetic_warehouse.query("select cluster_name, num_artists from insights.cluster_profiles")
     assert sum(size for _, size in profiles) == len(frame)
     assert len({name for name, _ in profiles}) == 5

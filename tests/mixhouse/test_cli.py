@@ -9,9 +9,10 @@ import sys
 from pathlib import Path
 
 import click
+import psycopg
 import pytest
 
-from mixhouse.cli import EXIT_CODES, cli
+from mixhouse.cli import EXIT_CODES, cli, exit_code, message
 from warehouse.settings import PROJECT_ROOT
 
 MIXHOUSE = Path(sys.executable).with_name("mixhouse")
@@ -74,6 +75,32 @@ def test_an_unreachable_server_is_said_with_its_address(tmp_path: Path) -> None:
         done = mixhouse("status", DATABASE_URL=f"postgresql://someone:secret@127.0.0.1:{port}/somewhere")
     assert_one_clear_line(done, 3, f"127.0.0.1:{port}", "somewhere", "DATABASE_URL")
     assert "secret" not in done.stderr
+
+
+def test_a_place_that_cannot_be_written_is_a_wrong_path(database: str) -> None:
+    assert_one_clear_line(mixhouse("report", "--output", "/proc/nowhere/report.html"), 2, "/proc/nowhere")
+    assert_one_clear_line(mixhouse("synth", "/proc/nowhere"), 2, "/proc/nowhere")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (psycopg.errors.AdminShutdown("terminating connection"), "the database went away: terminating connection"),
+        (psycopg.OperationalError("the connection is closed"), "the database went away: the connection is closed"),
+        (psycopg.errors.DiskFull("could not extend file"), "no space left: could not extend file; make room"),
+        (psycopg.errors.QueryCanceled("statement timeout"), "the database refused: statement timeout"),
+    ],
+)
+def test_what_ails_the_database_is_said_in_its_own_words(error: psycopg.Error, words: str) -> None:
+    assert words in message(error)
+    assert exit_code(error) == 3
+
+
+def test_status_of_nothing_makes_no_database(tmp_path: Path) -> None:
+    done = mixhouse("status", MIXHOUSE_HOME=str(tmp_path / "home"))
+    assert done.returncode == 0
+    assert re.search(r"Next: \S*mixhouse run", done.stdout)
+    assert not (tmp_path / "home").exists()
 
 
 def test_training_before_a_build_says_to_build(database: str) -> None:

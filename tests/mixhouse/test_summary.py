@@ -15,7 +15,7 @@ OVERVIEW = {
     "artists": 3,
     "playlists_rejected": 0,
     "slices_refused": 0,
-    "has_synthetic_data": False,
+    "synthetic_playlists": 0,
 }
 
 
@@ -65,7 +65,13 @@ def test_refusals_are_counted() -> None:
 
 
 def test_made_playlists_are_called_made() -> None:
-    assert "they say nothing about music" in shown(landed=12_345, overview=OVERVIEW | {"has_synthetic_data": True})
+    assert "they say nothing about music" in shown(landed=12_345, overview=OVERVIEW | {"synthetic_playlists": 12_345})
+
+
+def test_made_playlists_among_others_are_counted_with_the_way_out() -> None:
+    text = shown(landed=12_345, overview=OVERVIEW | {"synthetic_playlists": 12_000})
+    assert "12,000 of these playlists are made" in text
+    assert "mixhouse db reset" in text
 
 
 def test_titles_are_shown_and_never_obeyed() -> None:

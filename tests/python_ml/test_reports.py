@@ -182,7 +182,20 @@ def test_counts_of_what_was_loaded_are_shown(trained, tmp_path):
 @pytest.mark.parametrize(("version", "is_noted"), [("synthetic-1", True), ("v1", False)])
 def test_synthetic_data_is_called_synthetic_and_other_data_is_not(connection, tmp_path, version, is_noted):
     load_slice(connection, version)
+    connection.execute("insert into staging.playlists (pid, slice_id, ordinal, doc) values (1, 1, 0, '{}')")
+    assert ("This data is synthetic" in report(connection, tmp_path).text) == is_noted
     assert ("It proves plumbing, not insight" in report(connection, tmp_path).text) == is_noted
+
+
+def test_synthetic_playlists_among_others_are_counted_until_they_are_replaced(connection, tmp_path):
+    load_slice(connection, "synthetic-1")
+    load_slice(connection, "v1")
+    connection.execute(
+        "insert into staging.playlists (pid, slice_id, ordinal, doc) values (1, 1, 0, '{}'), (2, 2, 1, '{}')"
+    )
+    assert "1 of 2 playlists are synthetic" in report(connection, tmp_path).text
+    connection.execute("update staging.playlists set superseded_at = now() where slice_id = 1")
+    assert "synthetic" not in report(connection, tmp_path).text
 
 
 def test_recommendations_and_cluster_names_are_shown_where_they_exist(trained, tmp_path):

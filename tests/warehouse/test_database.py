@@ -54,6 +54,13 @@ def stamp_version() -> object:
     return answer("select xmin::text from pg_description where objoid = 'ops'::regnamespace")
 
 
+def test_a_dropped_table_is_made_again(connection: Connection) -> None:
+    connection.execute("drop table ml.feature_importances")
+    connection.commit()
+    with connect() as again:
+        assert again.execute("select count(*) from ml.feature_importances").fetchone() == (0,)
+
+
 # The session
 
 

@@ -57,13 +57,13 @@ def used_home(session_home: Path) -> Iterator[Path]:
 
 
 def ask(parameters: dict[str, str], question: str, **others: str) -> Any:
-    with psycopg.connect(**(parameters | others), autocommit=True) as connection:  # type: ignore[arg-type]
+    with psycopg.connect(**(parameters | others), autocommit=True) as connection:
         row = connection.execute(question.encode()).fetchone()
     return row[0] if row and len(row) == 1 else row
 
 
 def tell(parameters: dict[str, str], statement: str) -> None:
-    with psycopg.connect(**parameters, autocommit=True) as connection:  # type: ignore[arg-type]
+    with psycopg.connect(**parameters, autocommit=True) as connection:
         connection.execute(statement.encode())
 
 
@@ -112,7 +112,7 @@ def test_nobody_gets_in_without_the_password(used_home: Path) -> None:
     assert stat.S_IMODE((used_home / "server.json").stat().st_mode) == 0o600
     for wrong in ("", "wrong", "mixhouse"):
         with pytest.raises(psycopg.OperationalError, match="password"):
-            psycopg.connect(**(parameters | {"password": wrong}), passfile="/nonexistent")  # type: ignore[arg-type]
+            psycopg.connect(**(parameters | {"password": wrong}), passfile="/nonexistent")
     rules = "select array_agg(auth_method || ' ' || address) from pg_hba_file_rules"
     assert ask(parameters, rules) == ["scram-sha-256 127.0.0.1"]
     assert ask(parameters, "select current_setting('listen_addresses')") == "127.0.0.1"
