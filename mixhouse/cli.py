@@ -38,7 +38,7 @@ Exit codes:
     4  a build failed
     5  a model could not be trained
    70  an unexpected error
-  130  interrupted
+  130  interrupted, or answered with no
 """
 
 REPORT = PROJECT_ROOT / "reports" / "latest.html"
@@ -139,7 +139,7 @@ def train() -> None:
     Example:
       mixhouse train && mixhouse build
     """
-    _fail_on(_train(trigger="demand"))
+    _fail_on(_train(trigger="demand", skip_current=False))
 
 
 @cli.command()
@@ -206,7 +206,8 @@ def status() -> None:
     else:
         with connect() as connection:
             found = summary.read(connection)
-    OUT.print(summary.render(found, _from_here(REPORT), _own_name()))
+    is_recent = REPORT.exists() and (found.built_at is None or REPORT.stat().st_mtime >= found.built_at.timestamp())
+    OUT.print(summary.render(found, _from_here(REPORT) if is_recent else None, _own_name()))
 
 
 @cli.group()
@@ -281,8 +282,9 @@ def db_reset(yes: bool) -> None:
     Example:
       mixhouse db reset --yes
     """
-    if not yes:
-        click.confirm(f"Delete the embedded database in {home()} and all that is in it?", abort=True)
+    if not yes and not click.confirm(f"Delete the embedded database in {home()} and all that is in it?"):
+        OUT.print("Nothing was deleted.")
+        sys.exit(INTERRUPTED)
     OUT.print("Deleted." if embedded.reset(home()) else "There was none.")
 
 
@@ -366,27 +368,22 @@ def _build(*, force: bool) -> None:
 def _train_if_needed(*, force: bool) -> list[Exception]:
     """Train the models whose results would change, and return what failed; too little data is no failure of a build."""
     from python_ml.errors import NotEnoughData, TrainingInProgress
-    from python_ml.train_models import MODELS, is_current
 
-    with connect(autocommit=True) as connection:
-        due = [model for model in MODELS if force or not is_current(connection, model)]
-    if not due:
-        return []
     try:
-        failures = _train(trigger="build", models=due)
+        failures = _train(trigger="build", skip_current=not force)
     except TrainingInProgress as busy:
         return [busy]
     for error in failures:
         if isinstance(error, NotEnoughData):
-            logger.warning("event=training_skipped reason=%s", error)
+            OUT.print(f"Not trained: {error}", markup=False)
     return [error for error in failures if not isinstance(error, NotEnoughData)]
 
 
-def _train(*, trigger: str, models: Sequence[str] = ()) -> list[Exception]:
+def _train(*, trigger: str, skip_current: bool) -> list[Exception]:
     """Train, say what was trained, and return what failed."""
     from python_ml.train_models import train as train_models
 
-    outcomes = train_models(connect, trigger=trigger, models=models)
+    outcomes = train_models(connect, trigger=trigger, skip_current=skip_current)
     for outcome in outcomes:
         if outcome.error is None:
             OUT.print(f"Trained {outcome.model} on {outcome.rows_read or 0:,} rows in {outcome.seconds:.1f} s.")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from mixhouse.console import printable
+from warehouse.pipeline import has_news
 
 Row = dict[str, Any]
 
@@ -27,6 +29,8 @@ class Summary:
 
     Attributes:
         landed: Playlists in staging, in their current version.
+        has_news: Whether slices have landed, or code has changed, since the last build.
+        built_at: When the last build ended; None if there was none.
         overview: The row of `insights.overview`.
         metrics: Held-out metrics of the serving models, rows of `insights.model_performance`.
         playlists: Recommendations for the playlists furthest behind, one a playlist.
@@ -34,6 +38,8 @@ class Summary:
     """
 
     landed: int
+    has_news: bool = False
+    built_at: datetime | None = None
     overview: Row | None = None
     metrics: Sequence[Row] = ()
     playlists: Sequence[Row] = ()
@@ -49,8 +55,11 @@ def read(connection: Connection) -> Summary:
         playlists = int(landed["n"]) if landed else 0
         if not built or not built["yes"]:
             return Summary(playlists)
+        ended = cursor.execute("select max(finished_at) as at from ops.builds").fetchone()
         return Summary(
             landed=playlists,
+            has_news=has_news(connection),
+            built_at=ended["at"] if ended else None,
             overview=cursor.execute("select * from insights.overview").fetchone(),
             metrics=cursor.execute(
                 """
@@ -79,18 +88,18 @@ def read(connection: Connection) -> Summary:
         )
 
 
-def render(summary: Summary, report: Path, command: str) -> RenderableType:
+def render(summary: Summary, report: Path | None, command: str) -> RenderableType:
     """Lay the summary out for a terminal or a log; strangers' titles are shown, never obeyed.
 
     Args:
         summary: What there is to say.
-        report: Where the report is, if it has been written.
+        report: Where the report on this is; None if it is to be written.
         command: How the reader calls `mixhouse`.
     """
     return Group(*_lines(summary, report, command))
 
 
-def _lines(summary: Summary, report: Path, command: str) -> Iterator[Text]:
+def _lines(summary: Summary, report: Path | None, command: str) -> Iterator[Text]:
     if summary.overview is None or not summary.overview["playlists"]:
         yield Text(f"{summary.landed:,} playlists have landed, nothing is built yet.")
         yield Text(f"Next: {command} build" if summary.landed else f"Next: {command} run /path/to/the/dataset")
@@ -105,13 +114,10 @@ def _lines(summary: Summary, report: Path, command: str) -> Iterator[Text]:
         ],
     )
     yield from _section("Emerging artists", [f"{row['artist_name']}: {row['reason']}" for row in summary.artists])
-    if summary.landed != summary.overview["playlists"]:
-        yield _heading("Next")
-        built = summary.overview["playlists"]
-        yield Text(f"  {summary.landed:,} playlists have landed, {built:,} are built: {command} build")
-        return
     yield _heading("Next")
-    if report.exists():
+    if summary.has_news:
+        yield Text(f"  build what is new       {command} build")
+    if report:
         yield Text(f"  look at the report      {report}")
     else:
         yield Text(f"  write the report        {command} report")

@@ -60,7 +60,11 @@ def write_report(connection: Connection, path: Path) -> Path:
     """
     page = render_report(connection)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        # Of the file that was asked for, not of the draft that nobody knows.
+        raise OSError(error.errno, error.strerror, str(path)) from error
     draft = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -132,7 +136,7 @@ def popularity_verdict(metrics: Metrics) -> list[str]:
     """
     r2 = metrics["r2", "log1p", "test"]
     sentences = [
-        f"Counted in followers, the typical miss (RMSE) is {_beside_best_constant(metrics, 'raw')}.",
+        f"Counted in followers, the error (RMSE) is {_beside_best_constant(metrics, 'raw')}.",
         f"On log1p of followers it is {_beside_best_constant(metrics, 'log1p')}.",
         f"An R² of {format_measure(r2)} on log1p means that it explains {_explained(r2)} of the differences between "
         "held-out playlists. Counted in followers, a handful of very large playlists decides the score; "
@@ -152,7 +156,7 @@ def _beside_best_constant(metrics: Metrics, scale: str) -> str:
     constants = {label: metrics["rmse", scale, split] for split, label in _ANSWERS.items() if "baseline" in split}
     best = min(constants, key=constants.__getitem__)
     return (
-        f"{format_measure(error)}, where the best constant answer, “{best.lower()}”, misses by "
+        f"{format_measure(error)}, where the best constant answer, “{best.lower()}”, has "
         f"{format_measure(constants[best])}: the model is {_compared(error, constants[best])}"
     )
 

@@ -14,7 +14,7 @@ import pandas as pd
 from psycopg import Connection
 
 from python_ml import artist_trends, evaluation, features, playlist_popularity
-from python_ml.errors import TrainingInProgress
+from python_ml.errors import NotEnoughData, TrainingInProgress
 from python_ml.results import Results, publish
 
 logger = logging.getLogger(__name__)
@@ -49,24 +49,29 @@ class _Model:
     params: Callable[[], dict[str, Any]]
 
 
-def train(connect: Connect, *, trigger: str, models: Sequence[str] = ()) -> list[RunOutcome]:
+def train(
+    connect: Connect, *, trigger: str, models: Sequence[str] = (), skip_current: bool = False
+) -> list[RunOutcome]:
     """Train models, one after the other; one that fails does not stop the next, and its previous results keep serving.
 
     Args:
         connect: Opens a connection to the warehouse.
         trigger: Why this training runs, such as `demand` or `build`; it is logged with the run.
         models: Which of `MODELS`, in which order; all when empty.
+        skip_current: Leave out those whose results would not change (see `is_current`).
 
     Returns:
-        One outcome a model, in order; look at `error` of each.
+        One outcome a trained model, in order; look at `error` of each.
 
     Raises:
+        FeaturesMissing: the features do not exist yet; only if `skip_current`, else it is an outcome.
         TrainingInProgress: another session is training in this database.
         psycopg.OperationalError: the database could not be reached to log the runs.
     """
     with connect(autocommit=True) as connection, _only_training(connection):
         _close_abandoned(connection)
-        return [_train_one(connect, connection, model, trigger) for model in models or MODELS]
+        due = [model for model in models or MODELS if not (skip_current and is_current(connection, model))]
+        return [_train_one(connect, connection, model, trigger) for model in due]
 
 
 def is_current(connection: Connection, model: str) -> bool:
@@ -108,7 +113,8 @@ def _train_one(connect: Connect, connection: Connection, name: str, trigger: str
             _fail_run(other, run_id, str(error) or type(error).__name__)
         if not isinstance(error, Exception):
             raise
-        logger.error("model=%s run_id=%d status=failed error=%r", name, run_id, str(error))  # noqa: TRY400 - one line
+        level = logging.WARNING if isinstance(error, NotEnoughData) else logging.ERROR
+        logger.log(level, "model=%s run_id=%d status=failed error=%r", name, run_id, str(error))
         return RunOutcome(name, run_id, monotonic() - started, error=error)
     seconds = monotonic() - started
     logger.info("model=%s run_id=%d status=succeeded rows=%d seconds=%.1f", name, run_id, len(frame), seconds)

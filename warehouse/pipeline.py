@@ -65,7 +65,7 @@ def build(
         DatabaseError: No database.
     """
     with connect(autocommit=True) as connection, _only_build(connection):
-        if not force and _digest(_inputs(connection), _made(connection)) == _last_state(connection):
+        if not force and _state(_inputs(connection), _serving(connection), connection) == _last_state(connection):
             logger.info("event=build outcome=up_to_date")
             return BuildOutcome()
         attempt = 0
@@ -75,7 +75,7 @@ def build(
             inputs = _inputs(connection)
             started_at = datetime.now(UTC)
             try:
-                outcome = _build_once(machine_learning, on_node)
+                outcome, serving = _build_once(connection, machine_learning, on_node)
             except DbtFailed as error:
                 _record(connection, started_at, "", str(error))
                 if attempt == MOST_ATTEMPTS or _inputs(connection) == inputs:
@@ -88,19 +88,34 @@ def build(
                     _record(other, started_at, "", str(error) or type(error).__name__)
                 raise
             else:
-                state = "" if outcome.failures else _digest(inputs, _made(connection))
+                state = "" if outcome.failures else _state(inputs, serving, connection)
                 _record(connection, started_at, state, "; ".join(map(str, outcome.failures)) or None)
                 return outcome
 
 
+def has_news(connection: Connection) -> bool:
+    """Say whether slices have landed, or code has changed, that the last build does not have."""
+    last = _last_state(connection)
+    return last is None or last.split(":")[0] != _inputs(connection)
+
+
 def _build_once(
-    machine_learning: Callable[[], Sequence[Exception]], on_node: Callable[[str, int, int], None] | None
-) -> BuildOutcome:
+    connection: Connection,
+    machine_learning: Callable[[], Sequence[Exception]],
+    on_node: Callable[[str, int, int], None] | None,
+) -> tuple[BuildOutcome, str]:
+    """Take the steps; return also a digest of the runs that served when the second half began."""
     variables = environment()
     before = run_dbt(["build", "--selector", "before_ml"], variables, on_node)
     failures = machine_learning()
+    # Before the results are read: a training that ends from now on is for the next build.
+    serving = _serving(connection)
     after = run_dbt(["build", "--selector", "after_ml"], variables, on_node)
-    return BuildOutcome(before, after, failures)
+    return BuildOutcome(before, after, failures), serving
+
+
+def _state(inputs: str, serving: str, connection: Connection) -> str:
+    return ":".join((inputs, serving, _made(connection)))
 
 
 def _digest(*parts: object) -> str:
@@ -130,8 +145,12 @@ def _made(connection: Connection) -> str:
             and pg_class.relkind in ('r', 'v')
         """
     ).fetchone()
-    serving = connection.execute("select array_agg(run_id order by run_id) from ml.model_runs where serving").fetchone()
-    return _digest(made, serving)
+    return _digest(made)
+
+
+def _serving(connection: Connection) -> str:
+    """Digest which runs serve."""
+    return _digest(connection.execute("select run_id from ml.model_runs where serving order by run_id").fetchall())
 
 
 def _code_digest() -> str:

@@ -170,4 +170,4 @@ create table if not exists ops.builds (
 );
 
 comment on table ops.builds is
-'One row for each build; state is a digest of the landed slices and of the code that built them.';
+'One row for each build; state tells what it was built from and what it made.';

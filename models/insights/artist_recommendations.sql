@@ -105,7 +105,10 @@ select
     'in ' || supported.playlist_appearances || ' playlists with '
     || round(supported.avg_followers::numeric, 1) || ' followers on average (median '
     || supported.median_followers || '), more than '
-    || floor((100 * supported.followers_percentile)::numeric) || ' % of the artists' as reason,
+    || case
+        when supported.followers_percentile = 1 then 'any other artist'
+        else floor((100 * supported.followers_percentile)::numeric) || ' % of the artists'
+    end as reason,
     supported.last_processed
 from recommendations
 inner join supported on recommendations.artist_uri = supported.artist_uri

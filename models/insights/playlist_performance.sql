@@ -40,7 +40,8 @@ compared as (
         playlists.num_followers,
         playlists.predicted_followers,
         playlists.predicted_followers - playlists.num_followers as follower_gap,
-        ln(1 + playlists.predicted_followers) - ln(1 + playlists.num_followers) as log_gap,
+        -- Cast first: one more than the largest integer is none.
+        ln(1 + playlists.predicted_followers) - ln(1 + playlists.num_followers::double precision) as log_gap,
         playlists.last_processed
     from playlists
 

@@ -135,7 +135,7 @@ def test_status_says_what_to_do_next_from_the_start(database: str) -> None:
 def test_a_build_of_nothing_builds_empty_marts_and_trains_nothing(database: str) -> None:
     done = mixhouse("build")
     assert done.returncode == 0, done.stderr
-    assert "training_skipped" in done.stderr
+    assert "Not trained: " in done.stdout
     assert re.search(r"Next: \S*mixhouse run", mixhouse("status").stdout)
 
 
@@ -167,6 +167,9 @@ def test_commands_work_from_any_folder(database: str, tmp_path: Path) -> None:
 
 def test_reset_asks_first(database: str) -> None:
     assert mixhouse("db", "reset").returncode == 130
+    declined = subprocess.run([MIXHOUSE, "db", "reset"], input="n\n", capture_output=True, text=True, check=False)
+    assert declined.returncode == 130
+    assert "Nothing was deleted." in declined.stdout
     assert mixhouse("status").returncode == 0
 
 

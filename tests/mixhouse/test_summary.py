@@ -46,8 +46,9 @@ def test_built_but_not_trained_says_so() -> None:
     assert "none found" in text
 
 
-def test_playlists_that_are_not_built_yet_are_named() -> None:
-    assert "12,400 playlists have landed, 12,345 are built: mixhouse build" in shown(landed=12_400, overview=OVERVIEW)
+def test_news_since_the_last_build_are_to_be_built() -> None:
+    assert "build what is new       mixhouse build" in shown(landed=12_345, overview=OVERVIEW, has_news=True)
+    assert "build what is new" not in shown(landed=12_345, overview=OVERVIEW)
 
 
 def test_a_model_is_called_better_than_a_constant_only_if_it_is() -> None:

@@ -319,3 +319,18 @@ def test_a_failed_attempt_does_not_make_a_model_current(connection, store, playl
     store(connection, playlists.head(3), artists)
     train(connect, trigger="build")
     assert not is_current(connection, POPULARITY)
+
+
+def test_skipping_what_is_current_trains_nothing_and_still_closes_abandoned_runs(stored):
+    train(connect, trigger="build")
+    stored.execute(
+        "insert into ml.model_runs (model, trigger, status, params, library_versions)"
+        " values ('artist_trends', 'build', 'running', '{}', '{}')"
+    )
+    stored.commit()
+    assert train(connect, trigger="build", skip_current=True) == []
+    assert stored.execute("select status from ml.model_runs order by run_id").fetchall() == [
+        ("succeeded",),
+        ("succeeded",),
+        ("failed",),
+    ]

@@ -76,6 +76,35 @@ def test_what_lands_during_a_build_is_left_to_the_next(steps: list[str], connect
     assert steps == WHOLE * 2
 
 
+def test_a_training_that_ends_during_the_second_half_is_left_to_the_next_build(
+    steps: list[str], connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_dbt = pipeline.run_dbt
+
+    def run_and_train(arguments: Sequence[str], *others: Any) -> DbtOutcome:
+        if arguments[-1] == "after_ml" and len(steps) == 2:
+            connection.execute(
+                "insert into ml.model_runs (model, trigger, status, serving, params, library_versions)"
+                " values ('artist_trends', 'demand', 'succeeded', true, '{}', '{}')"
+            )
+            connection.commit()
+        return run_dbt(arguments, *others)
+
+    monkeypatch.setattr(pipeline, "run_dbt", run_and_train)
+    build(steps)
+    build(steps)
+    build(steps)
+    assert steps == WHOLE * 2
+
+
+def test_news_are_what_the_last_build_does_not_have(steps: list[str], connection: Connection) -> None:
+    assert pipeline.has_news(connection)
+    build(steps)
+    assert not pipeline.has_news(connection)
+    land(connection)
+    assert pipeline.has_news(connection)
+
+
 def test_code_edited_during_a_build_is_left_to_the_next(
     steps: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
