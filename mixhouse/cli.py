@@ -41,6 +41,8 @@ Exit codes:
   130  interrupted, or answered with no
 """
 
+NOT_BUILT = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
+"""What the database says of marts that were never built, or built by an older version."""
 REPORT = PROJECT_ROOT / "reports" / "latest.html"
 
 
@@ -400,8 +402,8 @@ def _fail_on(failures: Sequence[Exception]) -> None:
 
 def message(error: BaseException | None) -> str:
     """Say in one line what happened and what to do."""
-    if isinstance(error, psycopg.errors.UndefinedTable):
-        return f"{error.diag.message_primary}; build it with: mixhouse build"
+    if isinstance(error, NOT_BUILT):
+        return f"{_first_line(error)}; build it with: mixhouse build"
     if isinstance(error, psycopg.errors.DiskFull):
         return f"the database has no space left: {_first_line(error)}; make room and run the same command again"
     if isinstance(error, psycopg.OperationalError):
@@ -409,7 +411,7 @@ def message(error: BaseException | None) -> str:
         what = "the database went away" if gone else "the database refused"
         return f"{what}: {_first_line(error)}; run the same command again"
     if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}; check the path and its permissions"
+        return f"{error.filename}: {error.strerror}; name another place, or put this one right"
     if exit_code(error) != UNEXPECTED:
         return str(error)
     return f"{type(error).__name__}: {_first_line(error)}; run it again with: mixhouse --debug ..."
@@ -421,7 +423,7 @@ def exit_code(error: BaseException | None) -> int:
 
     if isinstance(error, LoadError) or (isinstance(error, OSError) and error.filename is not None):
         return USAGE
-    if isinstance(error, (DatabaseError, psycopg.errors.UndefinedTable, psycopg.OperationalError)):
+    if isinstance(error, (DatabaseError, *NOT_BUILT, psycopg.OperationalError)):
         return NO_DATABASE
     if isinstance(error, BuildError):
         return BUILD_FAILED

@@ -29,7 +29,7 @@ class Summary:
 
     Attributes:
         landed: Playlists in staging, in their current version.
-        has_news: Whether slices have landed, or code has changed, since the last build.
+        has_news: Whether slices have landed, models were trained, or code has changed since the last build.
         built_at: When the last build ended; None if there was none.
         overview: The row of `insights.overview`.
         metrics: Held-out metrics of the serving models, rows of `insights.model_performance`.
@@ -60,7 +60,14 @@ def read(connection: Connection) -> Summary:
             landed=playlists,
             has_news=has_news(connection),
             built_at=ended["at"] if ended else None,
-            overview=cursor.execute("select * from insights.overview").fetchone(),
+            overview=cursor.execute(
+                """
+                select
+                    playlists, track_rows, tracks, albums, artists, playlists_rejected, slices_refused,
+                    synthetic_playlists
+                from insights.overview
+                """
+            ).fetchone(),
             metrics=cursor.execute(
                 """
                 select metric, scale, metric_value, baseline_one, baseline_median, baseline_mean

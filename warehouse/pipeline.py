@@ -27,7 +27,7 @@ SOURCES = ("dbt_project.yml", "selectors.yml", "models", "seeds", "macros", "tes
 LIBRARIES = ("dbt-core", "dbt-postgres", "numpy", "pandas", "scikit-learn", "scipy")
 """The libraries that do."""
 MOST_ATTEMPTS = 3
-"""How often a build starts again because slices landed while it ran."""
+"""How often a build is tried while slices land or code changes under it."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def build(
                 if attempt == MOST_ATTEMPTS or _inputs(connection) == inputs:
                     raise
                 # Models that were built before and after a slice landed do not agree.
-                logger.warning("event=build_again reason='slices landed during the build'")
+                logger.warning("event=build_again reason='slices landed, or code changed, during the build'")
             except BaseException as error:
                 # On a connection of its own: a server that went away took this one with it.
                 with connect(autocommit=True) as other:
@@ -94,9 +94,9 @@ def build(
 
 
 def has_news(connection: Connection) -> bool:
-    """Say whether slices have landed, or code has changed, that the last build does not have."""
+    """Say whether slices have landed, models were trained, or code has changed, that the last build does not have."""
     last = _last_state(connection)
-    return last is None or last.split(":")[0] != _inputs(connection)
+    return last is None or last.split(":")[:2] != [_inputs(connection), _serving(connection)]
 
 
 def _build_once(

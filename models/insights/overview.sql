@@ -24,13 +24,17 @@ slice_counts as (
 
 ),
 
--- Nor is a playlist missing that was rejected once and has landed since.
+-- Nor is a playlist missing that was rejected once and has landed since. One that landed before, or from elsewhere in
+-- the same slice, is not what was rejected.
 reject_counts as (
 
     select count(*) as playlists_rejected
     from {{ ref('stg_mpd__rejects') }} as rejects
     inner join last_attempts on rejects.slice_id = last_attempts.slice_id
-    left join {{ ref('playlists') }} as playlists on rejects.pid = playlists.pid
+    left join {{ ref('int_playlists_measured') }} as playlists
+        on
+            rejects.pid = playlists.pid
+            and rejects.slice_id < playlists.slice_id
     where playlists.pid is null
 
 ),

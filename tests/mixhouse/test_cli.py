@@ -88,6 +88,10 @@ def test_a_place_that_cannot_be_written_is_a_wrong_path(database: str) -> None:
         (psycopg.errors.AdminShutdown("terminating connection"), "the database went away: terminating connection"),
         (psycopg.OperationalError("the connection is closed"), "the database went away: the connection is closed"),
         (psycopg.errors.DiskFull("could not extend file"), "no space left: could not extend file; make room"),
+        (
+            psycopg.errors.UndefinedColumn("column x does not exist\nLINE 1"),
+            "x does not exist; build it with: mixhouse build",
+        ),
         (psycopg.errors.QueryCanceled("statement timeout"), "the database refused: statement timeout"),
     ],
 )

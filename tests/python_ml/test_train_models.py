@@ -12,7 +12,7 @@ from sklearn.model_selection import train_test_split
 
 from python_ml import train_models
 from python_ml.errors import FeaturesInvalid, FeaturesMissing, NotEnoughData, TrainingInProgress
-from python_ml.train_models import is_current, train
+from python_ml.train_models import TRAINING_LOCK, is_current, train
 from warehouse.database import connect
 
 SETTINGS = ["transaction_isolation", "transaction_read_only"]
@@ -334,3 +334,12 @@ def test_skipping_what_is_current_trains_nothing_and_still_closes_abandoned_runs
         ("succeeded",),
         ("failed",),
     ]
+
+
+def test_another_training_is_in_the_way_of_those_only_who_need_one(stored):
+    train(connect, trigger="build")
+    with connect() as other:
+        other.execute("select pg_advisory_lock(%s)", [TRAINING_LOCK])
+        assert train(connect, trigger="build", skip_current=True) == []
+        with pytest.raises(TrainingInProgress):
+            train(connect, trigger="build")

@@ -41,6 +41,14 @@ def land(connection: Connection) -> None:
     connection.commit()
 
 
+def serve(connection: Connection) -> None:
+    connection.execute(
+        "insert into ml.model_runs (model, trigger, status, serving, params, library_versions)"
+        " values ('artist_trends', 'demand', 'succeeded', true, '{}', '{}')"
+    )
+    connection.commit()
+
+
 WHOLE = ["before_ml", "machine learning", "after_ml"]
 
 
@@ -83,11 +91,7 @@ def test_a_training_that_ends_during_the_second_half_is_left_to_the_next_build(
 
     def run_and_train(arguments: Sequence[str], *others: Any) -> DbtOutcome:
         if arguments[-1] == "after_ml" and len(steps) == 2:
-            connection.execute(
-                "insert into ml.model_runs (model, trigger, status, serving, params, library_versions)"
-                " values ('artist_trends', 'demand', 'succeeded', true, '{}', '{}')"
-            )
-            connection.commit()
+            serve(connection)
         return run_dbt(arguments, *others)
 
     monkeypatch.setattr(pipeline, "run_dbt", run_and_train)
@@ -98,6 +102,10 @@ def test_a_training_that_ends_during_the_second_half_is_left_to_the_next_build(
 
 
 def test_news_are_what_the_last_build_does_not_have(steps: list[str], connection: Connection) -> None:
+    assert pipeline.has_news(connection)
+    build(steps)
+    assert not pipeline.has_news(connection)
+    serve(connection)
     assert pipeline.has_news(connection)
     build(steps)
     assert not pipeline.has_news(connection)
