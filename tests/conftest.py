@@ -78,7 +78,8 @@ def template(server: dict[str, str]) -> str:
 def database(server: dict[str, str], template: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The name of a fresh database with schema.sql applied; the PG* variables lead to it for this test."""
     name = f"test_{next(numbers)}"
-    run(server, "create database {} template {}", name, template)
+    # A copy of files: four times faster than the default, which writes each page to the log.
+    run(server, "create database {} template {} strategy file_copy", name, template)
     set_variables(monkeypatch, server | {"dbname": name})
     yield name
     run(server, "drop database {} with (force)", name)

@@ -18,7 +18,7 @@ def dbt(warehouse: Warehouse, folder: Path, *arguments: str) -> str:
 
 
 def dbt_build(warehouse: Warehouse, folder: Path) -> str:
-    shown = dbt(warehouse, folder, "build", "--no-partial-parse", "--show-all-deprecations")
+    shown = dbt(warehouse, folder, "build", "--show-all-deprecations")
     assert "deprecat" not in shown.lower()
     return shown
 
