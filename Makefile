@@ -13,10 +13,10 @@ SEED ?= 1
 export MPD ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint install lock bench
+.PHONY: help demo test lint install lock bench bench-synthetic bench-load
 
 help: ## list the commands
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
 
 install: $(VENV)/installed ## make the virtual environment from requirements.lock
 
@@ -52,9 +52,22 @@ lint: install ## the checks that need no database
 	$(BIN)/dbt --quiet --warn-error parse --no-partial-parse --show-all-deprecations \
 		--profiles-dir .mixhouse/lint --target-path .mixhouse/lint/target --log-path .mixhouse/lint/logs
 
-bench: install ## measure the generator; results go to benchmarks/results
+bench: bench-synthetic bench-load ## measure everything; results go to benchmarks/results
+
+bench-synthetic: install ## measure the generator
 	$(BIN)/python benchmarks/synthetic.py
 
+bench-load: $(VENV)/bench-installed ## measure the loader beside orjson and DuckDB
+	$(BIN)/python benchmarks/load.py
+
+$(VENV)/bench-installed: $(VENV)/installed benchmarks/requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+		-r benchmarks/requirements.lock
+	@touch $@
+
 lock: ## pin every dependency with its hashes (needs uv)
-	uv pip compile --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --extra dev \
-		--no-emit-index-url --no-emit-find-links --no-header --no-annotate --output-file requirements.lock pyproject.toml
+	$(pin) --extra dev --output-file requirements.lock pyproject.toml
+	$(pin) --output-file benchmarks/requirements.lock benchmarks/requirements.in
+
+pin = uv pip compile --universal --fork-strategy fewest --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header --no-annotate

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import re
 import resource
 import sys
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from machine import machine
 
 from loaders.synthetic import render_slice
 from loaders.synthetic_catalogue import track_facts
@@ -25,19 +24,6 @@ from loaders.synthetic_playlists import SLICE, sample_playlists, sample_tracks, 
 
 RESULTS = Path(__file__).parent / "results" / "synthetic.json"
 SEED = 20171031
-
-
-def machine() -> dict[str, Any]:
-    """Describe what the measurements were taken on."""
-    cpuinfo = Path("/proc/cpuinfo")
-    models = re.findall(r"model name\s*: (.*)", cpuinfo.read_text()) if cpuinfo.exists() else []
-    return {
-        "cpu": models[0] if models else platform.processor(),
-        "cores": os.cpu_count(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-    }
 
 
 def measure_speed(slices: int) -> dict[str, Any]:
@@ -151,7 +137,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     result: dict[str, Any] = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
-    result |= {"machine": machine(), "speed": measure_speed(arguments.slices)}
+    result |= {"machine": machine("numpy"), "speed": measure_speed(arguments.slices)}
     for playlists in arguments.count:
         result.setdefault("counts", {})[str(playlists)] = count(playlists)
     result["peak_memory_megabytes"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

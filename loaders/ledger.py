@@ -1,6 +1,12 @@
-"""The ledger of loads: what landed, what was refused, and that nothing lands twice."""
+"""The ledger of loads: who loaded what and when, what landed, what was refused, and that nothing lands twice."""
 
-from collections.abc import Sequence
+import contextlib
+import getpass
+import json
+import platform
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from psycopg import Connection
 
@@ -8,55 +14,226 @@ from loaders.copy import Landed
 from loaders.schema import Reject
 from loaders.slices import SliceRefused, SliceSource
 
+# First half of the advisory locks by which a load shows that it is alive; the second is its number.
+_LOAD_LOCK = 0x6D78
 
-def landed_sources(connection: Connection) -> set[tuple[str, str | None, str | None]]:
-    """Read which sources have landed, as (source, member, fingerprint), to pass them over without reading them."""
-    rows = connection.execute("select source, member, fingerprint from staging.slices where outcome = 'landed'")
+Key = tuple[str, str | None, str | None]
+"""What the ledger knows a file by: source, member and fingerprint."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What is known of a slice that is being loaded before its playlists are looked at.
+
+    Attributes:
+        slice_id: Number reserved for it.
+        load_id: The load.
+        source: Where it is kept.
+        started: When work on it began, by `time.monotonic`.
+        sha256: Of the uncompressed JSON, in hexadecimal; None if it could not be read.
+        size: Bytes of the uncompressed JSON; None if it could not be read.
+    """
+
+    slice_id: int
+    load_id: int
+    source: SliceSource
+    started: float
+    sha256: str | None = None
+    size: int | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long work on it has taken."""
+        return time.monotonic() - self.started
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """Values for a statement, by name."""
+        return {
+            "slice_id": self.slice_id,
+            "load_id": self.load_id,
+            "source": self.source.source,
+            "member": self.source.member,
+            "fingerprint": self.source.fingerprint,
+            "sha256": self.sha256,
+            "size": self.size,
+            "seconds": self.seconds,
+        }
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Loads
+
+
+@contextlib.contextmanager
+def load_entry(
+    connection: Connection, command: str, paths: Sequence[str], options: Mapping[str, object]
+) -> Iterator["LoadEntry"]:
+    """Write in `ops.loads` that a load begins, and how it ended; mark those as cut short that ended without a word.
+
+    Args:
+        connection: In autocommit mode. While it lives, so does the load.
+        command: What loads.
+        paths: What it loads.
+        options: How it loads.
+    """
+    connection.execute(
+        "update ops.loads set outcome = 'cut_short', finished_at = clock_timestamp() where outcome = 'running'"
+        " and not exists (select from pg_locks where locktype = 'advisory' and classid = %s and objid = load_id"
+        " and objsubid = 2 and database = (select oid from pg_database where datname = current_database()))",
+        [_LOAD_LOCK],
+    )
+    with connection.transaction():
+        [(load_id,)] = connection.execute(
+            "insert into ops.loads (command, paths, options, system_user_name, host) values (%s, %s, %s, %s, %s)"
+            " returning load_id",
+            [command, list(paths), json.dumps(options), _login(), platform.node()],
+        ).fetchall()
+        connection.execute("select pg_advisory_lock(%s, %s)", [_LOAD_LOCK, load_id])
+    entry = LoadEntry(connection, load_id)
+    try:
+        yield entry
+    except BaseException as error:
+        # Where the database is gone, nothing can be written: the next load finds this one cut short.
+        with contextlib.suppress(Exception):
+            interrupted = isinstance(error, KeyboardInterrupt)
+            entry.finish("interrupted" if interrupted else "failed", None if interrupted else str(error))
+        raise
+
+
+@dataclass(frozen=True)
+class LoadEntry:
+    """A row of `ops.loads`.
+
+    Attributes:
+        connection: In autocommit mode.
+        load_id: Key of the row.
+    """
+
+    connection: Connection
+    load_id: int
+
+    def finish(self, outcome: str, error: str | None = None, counts: Mapping[str, int] | None = None) -> None:
+        """Write how the load ended.
+
+        Args:
+            outcome: As the column has it.
+            error: What went wrong.
+            counts: Values of the columns that count.
+        """
+        self.connection.execute(
+            "update ops.loads set finished_at = clock_timestamp(), outcome = %(outcome)s, error = %(error)s,"
+            " slices_landed = %(slices_landed)s, slices_skipped = %(slices_skipped)s,"
+            " slices_refused = %(slices_refused)s, playlists_landed = %(playlists_landed)s,"
+            " playlists_unchanged = %(playlists_unchanged)s, playlists_superseding = %(playlists_superseding)s,"
+            " playlists_rejected = %(playlists_rejected)s, bytes = %(bytes)s where load_id = %(load_id)s",
+            dict.fromkeys(COUNTS) | dict(counts or {}) | {"outcome": outcome, "error": error, "load_id": self.load_id},
+        )
+        self.connection.execute("select pg_advisory_unlock(%s, %s)", [_LOAD_LOCK, self.load_id])
+
+
+COUNTS = (
+    *("slices_landed", "slices_skipped", "slices_refused"),
+    *("playlists_landed", "playlists_unchanged", "playlists_superseding", "playlists_rejected", "bytes"),
+)
+"""The columns of `ops.loads` that count."""
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container may run as a number that has no name.
+        return "unknown"
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Slices
+
+
+def known_files(connection: Connection) -> set[Key]:
+    """Read which files have landed as they are, to pass them over without reading them."""
+    rows = connection.execute(
+        "select source, member, fingerprint from ("
+        " select distinct on (source, member) source, member, fingerprint, outcome from staging.slices"
+        " order by source, member, slice_id desc) as latest where outcome <> 'refused'"
+    )
     return set(rows.fetchall())
 
 
-def claim(connection: Connection, sha256: str) -> bool:
+def reserve(connection: Connection, count: int) -> list[int]:
+    """Take numbers for slices: those of a later load, and of a later slice within a load, are higher."""
+    rows = connection.execute(
+        "select nextval(pg_get_serial_sequence('staging.slices', 'slice_id')) from generate_series(1, %s)", [count]
+    )
+    return sorted(slice_id for (slice_id,) in rows)
+
+
+def is_known(connection: Connection, attempt: Attempt) -> bool:
+    """Say whether a file has landed as it is."""
+    row = connection.execute(
+        "select outcome <> 'refused' and sha256 = %(sha256)s and fingerprint = %(fingerprint)s from staging.slices"
+        " where source = %(source)s and member is not distinct from %(member)s order by slice_id desc limit 1",
+        attempt.parameters,
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
+def claim(connection: Connection, sha256: str) -> None:
     """Claim the content of a slice for the current transaction, waiting for another loader that has it in hand.
 
     Args:
         connection: In a transaction; the claim ends with it.
         sha256: Of the uncompressed JSON, in hexadecimal.
-
-    Returns:
-        Whether the content is still to land.
     """
     _lock(connection, sha256)
-    landed = connection.execute("select from staging.slices where sha256 = %s and outcome = 'landed'", [sha256])
-    return landed.fetchone() is None
 
 
-def open_entry(connection: Connection, source: SliceSource, sha256: str, size: int, info: bytes, age: float) -> int:
-    """Write the ledger row that the playlists of a slice refer to.
+def find_original(connection: Connection, sha256: str) -> int | None:
+    """Find the slice that landed the same content, if all of that is still the current version of its playlists."""
+    row = connection.execute(
+        "select slice_id from staging.slices where sha256 = %s and outcome = 'landed' and playlists_unchanged = 0"
+        " and playlists_landed = (select count(*) from staging.playlists"
+        " where playlists.slice_id = slices.slice_id and playlists.superseded_at is null)"
+        " order by slice_id desc limit 1",
+        [sha256],
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+def record_duplicate(connection: Connection, attempt: Attempt, original: int) -> None:
+    """Write that a slice has the content of another, which is thereby confirmed to be the newest.
+
+    Args:
+        connection: In a transaction that has claimed the content.
+        attempt: The slice.
+        original: The slice that landed the content.
+    """
+    parameters = attempt.parameters | {"original": original}
+    connection.execute(_INSERT.format(columns="outcome, duplicate_of", values="'duplicate', %(original)s"), parameters)
+    connection.execute(
+        "update staging.playlists set newest_slice_id = %(slice_id)s"
+        " where slice_id = %(original)s and superseded_at is null and newest_slice_id < %(slice_id)s",
+        parameters,
+    )
+
+
+def open_entry(connection: Connection, attempt: Attempt, info: bytes) -> None:
+    """Write the row that the playlists of a slice refer to.
 
     Args:
         connection: In the transaction that lands the slice.
-        source: Where the slice is kept.
-        sha256: Of the uncompressed JSON, in hexadecimal.
-        size: Bytes of the uncompressed JSON.
+        attempt: The slice.
         info: The `info` object, as its bytes stood.
-        age: Seconds since work on the slice started.
-
-    Returns:
-        The key of the row, `slice_id`.
     """
-    [(slice_id,)] = connection.execute(
-        "insert into staging.slices"
-        " (source, member, fingerprint, sha256, bytes, info, outcome, started_at, finished_at)"
-        " values (%s, %s, %s, %s, %s, %s::text::jsonb, 'landed',"
-        " clock_timestamp() - make_interval(secs => %s), clock_timestamp())"
-        " returning slice_id",
-        [source.source, source.member, source.fingerprint, sha256, size, info.decode(), age],
-    ).fetchall()
-    return int(slice_id)
+    connection.execute(
+        _INSERT.format(columns="info, outcome", values="%(info)s::text::jsonb, 'landed'"),
+        attempt.parameters | {"info": info.decode()},
+    )
 
 
 def close_entry(connection: Connection, slice_id: int, landed: Landed, rejected: int) -> None:
-    """Complete the ledger row of a slice with what became of its playlists."""
+    """Complete the row of a slice with what became of its playlists."""
     connection.execute(
         "update staging.slices set playlists_landed = %s, playlists_unchanged = %s, playlists_superseding = %s,"
         " playlists_rejected = %s, finished_at = clock_timestamp() where slice_id = %s",
@@ -64,62 +241,47 @@ def close_entry(connection: Connection, slice_id: int, landed: Landed, rejected:
     )
 
 
-def record_rejects(connection: Connection, slice_id: int, source: SliceSource, rejects: Sequence[Reject]) -> None:
+def record_rejects(connection: Connection, attempt: Attempt, rejects: Sequence[Reject]) -> None:
     """Keep the rejected playlists of a slice, with the reason and their original bytes."""
     with connection.cursor() as cursor:
         cursor.executemany(
             "insert into staging.rejects (slice_id, source, member, ordinal, pid, reason, detail, raw)"
-            " values (%s, %s, %s, %s, %s, %s, %s, %b)",
-            [
-                (
-                    slice_id,
-                    source.source,
-                    source.member,
-                    reject.ordinal,
-                    reject.pid,
-                    reject.reason,
-                    reject.detail,
-                    reject.raw,
-                )
-                for reject in rejects
-            ],
+            " values (%(slice_id)s, %(source)s, %(member)s, %(ordinal)s, %(pid)s, %(reason)s, %(detail)s, %(raw)b)",
+            [attempt.parameters | vars(reject) for reject in rejects],
         )
 
 
-def record_refusal(
-    connection: Connection, source: SliceSource, sha256: str | None, size: int | None, refusal: SliceRefused, age: float
-) -> None:
-    """Write that a slice was refused, unless the ledger says the same of the same source already.
+def record_refusal(connection: Connection, attempt: Attempt, refusal: SliceRefused) -> None:
+    """Write that a slice was refused, unless that is the last that the ledger says of it already.
 
     Args:
         connection: In a transaction.
-        source: Where the slice is kept.
-        sha256: Of the uncompressed JSON, in hexadecimal; None if it could not be read.
-        size: Bytes of the uncompressed JSON; None if it could not be read.
+        attempt: The slice.
         refusal: Why.
-        age: Seconds since work on the slice started.
     """
+    source = attempt.source
     _lock(connection, str(source))
+    latest = connection.execute(
+        "select outcome, fingerprint, reason, detail from staging.slices"
+        " where source = %(source)s and member is not distinct from %(member)s order by slice_id desc limit 1",
+        attempt.parameters,
+    ).fetchone()
+    if latest == ("refused", source.fingerprint, refusal.reason, refusal.detail):
+        return
     connection.execute(
-        "insert into staging.slices"
-        " (source, member, fingerprint, sha256, bytes, outcome, reason, detail, started_at, finished_at)"
-        " select %(source)s, %(member)s, %(fingerprint)s, %(sha256)s, %(size)s, 'refused', %(reason)s, %(detail)s,"
-        " clock_timestamp() - make_interval(secs => %(age)s), clock_timestamp()"
-        " where not exists ("
-        " select from staging.slices where outcome = 'refused' and source = %(source)s"
-        " and member is not distinct from %(member)s and fingerprint = %(fingerprint)s"
-        " and reason = %(reason)s and detail = %(detail)s)",
-        {
-            "source": source.source,
-            "member": source.member,
-            "fingerprint": source.fingerprint,
-            "sha256": sha256,
-            "size": size,
-            "reason": refusal.reason,
-            "detail": refusal.detail,
-            "age": age,
-        },
+        _INSERT.format(columns="outcome, reason, detail", values="'refused', %(reason)s, %(detail)s"),
+        attempt.parameters | {"reason": refusal.reason, "detail": refusal.detail},
     )
+
+
+_INSERT = """
+    insert into staging.slices
+    (slice_id, load_id, source, member, fingerprint, sha256, bytes, started_at, finished_at, {columns})
+    values (
+        %(slice_id)s, %(load_id)s, %(source)s, %(member)s, %(fingerprint)s, %(sha256)s, %(size)s,
+        clock_timestamp() - make_interval(secs => %(seconds)s), clock_timestamp(), {values}
+    )
+"""
 
 
 def _lock(connection: Connection, what: str) -> None:

@@ -1,25 +1,37 @@
 """Load slices exactly once: one transaction lands a slice, its ledger row and its rejects, or nothing of it."""
 
+import contextlib
 import hashlib
 import logging
+import multiprocessing
+import signal
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection as Pipe
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from psycopg import Connection, errors
 
 from loaders import ledger
-from loaders.copy import UNSTORABLE, land
-from loaders.schema import Reject, split, validate
-from loaders.slices import SliceRefused, SliceSource, discover, read
+from loaders.copy import UNSTORABLE, PackedPlaylist, land, pack
+from loaders.ledger import Attempt
+from loaders.schema import Reject, require_utf8, split, validate
+from loaders.slices import LoadError, SliceRefused, SliceSource, discover, read
 
 logger = logging.getLogger(__name__)
 
 # Two loaders that meet on a pid, or on the order of several: the second starts its slice again and sees the first's.
 _COLLISIONS = (errors.UniqueViolation, errors.DeadlockDetected, errors.SerializationFailure)
-_ATTEMPTS = 5
+_ATTEMPTS = 10
+
+
+class WorkerDied(LoadError):
+    """A process that loads was killed."""
 
 
 class Connect(Protocol):
@@ -36,6 +48,7 @@ class SliceOutcome:
     Attributes:
         source: Where the slice is kept.
         outcome: `landed`; `skipped`, if its content had landed before; or `refused` as a whole.
+        slice_id: Key of its row in the ledger; None if it was skipped without reading it.
         bytes: Size of the uncompressed JSON; 0 if it was not read.
         seconds: How long it took.
         landed: Playlists stored, new or changed.
@@ -48,6 +61,7 @@ class SliceOutcome:
 
     source: SliceSource
     outcome: Literal["landed", "skipped", "refused"]
+    slice_id: int | None = None
     bytes: int = 0
     seconds: float = 0.0
     landed: int = 0
@@ -67,6 +81,11 @@ class LoadReport:
 
     slices: tuple[SliceOutcome, ...]
     seconds: float
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing was refused, neither slices nor playlists."""
+        return not self.refused and not self.playlists_rejected
 
     @property
     def landed(self) -> int:
@@ -116,107 +135,263 @@ Progress = Callable[[SliceOutcome, int, int], None]
 """Called after each slice with its outcome, how many slices are done, and how many there are."""
 
 
+class _Task(NamedTuple):
+    """A slice to load: its place among the slices of the load, and the numbers reserved for it."""
+
+    place: int
+    slice_id: int
+    load_id: int
+    source: SliceSource
+    strict: bool
+
+
 def load(
-    connect: Connect, paths: Iterable[str | Path], *, strict: bool = False, progress: Progress | None = None
+    connect: Connect,
+    paths: Iterable[str | Path],
+    *,
+    strict: bool = False,
+    verify: bool = False,
+    workers: int = 1,
+    command: str = "load",
+    progress: Progress | None = None,
 ) -> LoadReport:
     """Land every slice below some paths that has not landed yet.
 
-    Each slice commits on its own. An exception, `KeyboardInterrupt` included, takes back the slice in hand and
-    nothing else; loading again goes on from there. Content that has landed once never lands again, under whatever
-    name. A playlist that the database holds with other content gets a new version, and the old one is kept as
-    superseded.
+    Each slice commits on its own. An exception, `KeyboardInterrupt` included, takes back the slices in hand and
+    nothing else; loading again goes on from there. A file that has landed as it is is passed over. A playlist that the
+    database holds with other content gets a new version, and the old one is kept as superseded; which version is the
+    newer one follows from the order of loads and of the slices in them, however many workers there are.
 
     Args:
-        connect: Opens the one connection that the load uses.
+        connect: Opens a connection. With more than one worker, a function that can be imported by name.
         paths: As for `loaders.slices.discover`.
         strict: Refuse a slice as a whole for a single playlist that breaks a rule.
+        verify: Read also what looks the same as when it landed, and land what is not the same.
+        workers: Processes that load side by side, each with a connection of its own.
+        command: What loads, for the record.
         progress: Told of every slice once it is committed, skipped or refused.
 
     Raises:
-        SourceError: A path holds no slices. Nothing has been loaded then.
-        psycopg.Error: The database failed. Slices before the one in hand have landed.
+        WorkerDied: A process that loads was killed.
+        psycopg.Error: The database failed.
     """
     started = time.monotonic()
-    sources = discover(paths)
-    outcomes: list[SliceOutcome] = []
-    with connect(autocommit=True) as connection:
-        landed = ledger.landed_sources(connection)
-        for done, source in enumerate(sources, start=1):
-            if (source.source, source.member, source.fingerprint) in landed:
-                outcome = SliceOutcome(source, "skipped")
-            else:
-                outcome = _load_slice(connection, source, strict=strict)
-            outcomes.append(outcome)
+    given = [Path(path) for path in paths]
+    names = [SliceSource(path.absolute(), None, None).source for path in given]
+    options = {"strict": strict, "verify": verify, "workers": workers}
+    with connect(autocommit=True) as connection, ledger.load_entry(connection, command, names, options) as entry:
+        sources = discover(given)
+        known = set() if verify else ledger.known_files(connection)
+        pending = [place for place, source in enumerate(sources) if _key(source) not in known]
+        tasks = [
+            _Task(place, slice_id, entry.load_id, sources[place], strict)
+            for place, slice_id in zip(pending, ledger.reserve(connection, len(pending)), strict=True)
+        ]
+        outcomes = [SliceOutcome(source, "skipped") for source in sources]
+        done = 0
+
+        def note(place: int, outcome: SliceOutcome) -> None:
+            nonlocal done
+            done += 1
+            outcomes[place] = outcome
             _log(outcome)
             if progress is not None:
                 progress(outcome, done, len(sources))
-    return LoadReport(tuple(outcomes), time.monotonic() - started)
 
-
-def _load_slice(connection: Connection, source: SliceSource, *, strict: bool) -> SliceOutcome:
-    started = time.monotonic()
-    data: bytes | None = None
-    sha256 = None
-    try:
-        data = read(source)
-        sha256 = hashlib.sha256(data).hexdigest()
-        return _land_content(connection, source, data, sha256, started, strict=strict)
-    except SliceRefused as refusal:
-        size = None if data is None else len(data)
-        with connection.transaction():
-            ledger.record_refusal(connection, source, sha256, size, refusal, time.monotonic() - started)
-        return SliceOutcome(
-            source,
-            "refused",
-            bytes=size or 0,
-            seconds=time.monotonic() - started,
-            reason=refusal.reason,
-            detail=refusal.detail,
+        for place in sorted(set(range(len(sources))).difference(pending)):
+            note(place, outcomes[place])
+        loading = (
+            _load_here(connection, tasks)
+            if min(workers, len(tasks)) <= 1
+            else _load_side_by_side(connect, tasks, min(workers, len(tasks)))
         )
+        with contextlib.closing(loading):
+            for place, outcome in loading:
+                note(place, outcome)
+        report = LoadReport(tuple(outcomes), time.monotonic() - started)
+        entry.finish("succeeded" if report.is_clean else "refused_some", counts=_counts(report))
+    return report
 
 
-def _land_content(
-    connection: Connection, source: SliceSource, data: bytes, sha256: str, started: float, *, strict: bool
-) -> SliceOutcome:
-    attempt = 1
-    while True:
+def _key(source: SliceSource) -> ledger.Key:
+    return source.source, source.member, source.fingerprint
+
+
+def _counts(report: LoadReport) -> dict[str, int]:
+    slices = {f"slices_{name}": getattr(report, name) for name in ("landed", "skipped", "refused")}
+    names = ("playlists_landed", "playlists_unchanged", "playlists_superseding", "playlists_rejected", "bytes")
+    return slices | {name: getattr(report, name) for name in names}
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Workers
+
+
+def _load_here(connection: Connection, tasks: Iterable[_Task]) -> Generator[tuple[int, SliceOutcome], None, None]:
+    for task in tasks:
+        yield task.place, _load_slice(connection, task)
+
+
+def _load_side_by_side(
+    connect: Connect, tasks: Sequence[_Task], workers: int
+) -> Generator[tuple[int, SliceOutcome], None, None]:
+    """Load in processes of our own, which end when we do: by their pipe when we are killed, by a signal otherwise."""
+    processes: dict[Pipe, BaseProcess] = {}
+    waiting = deque(tasks)
+    busy = 0
+    try:
+        for _ in range(workers):
+            pipe, process = _start_worker(connect)
+            processes[pipe] = process
+            _hand(pipe, waiting.popleft())
+            busy += 1
+        while busy:
+            for pipe in processes.keys() & wait(list(processes)):
+                try:
+                    answer = pipe.recv()
+                except (EOFError, ConnectionResetError):
+                    processes[pipe].join()
+                    raise WorkerDied(
+                        f"a process that loads has ended with exit code {processes[pipe].exitcode}; if memory ran out, "
+                        "take fewer --workers. What was finished stays, and the same command goes on from there"
+                    ) from None
+                busy -= 1
+                if isinstance(answer, BaseException):
+                    raise answer
+                if waiting:
+                    _hand(pipe, waiting.popleft())
+                    busy += 1
+                yield answer
+    finally:
+        for pipe, process in processes.items():
+            pipe.close()
+            # One that has nothing to do ends by itself; the database takes back what another one has in hand.
+            if busy:
+                process.terminate()
+        for process in processes.values():
+            process.join()
+
+
+def _start_worker(connect: Connect) -> tuple[Pipe, BaseProcess]:
+    # Not a fork: threads of ours, such as that of a progress bar, might hold a lock at that moment.
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_work, args=(theirs, connect), daemon=True)
+    # Ctrl-C goes to every process of the terminal, and it is ours to answer. A blocked signal stays so in the child.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    theirs.close()
+    return ours, process
+
+
+def _hand(pipe: Pipe, task: _Task) -> None:
+    # That a process is dead already shows when its answer is read.
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        pipe.send(task)
+
+
+def _work(pipe: Pipe, connect: Connect) -> None:
+    """Load the slices that come through a pipe, until it closes."""
+    try:
+        with connect(autocommit=True) as connection:
+            while True:
+                task = pipe.recv()
+                pipe.send((task.place, _load_slice(connection, task)))
+    except EOFError:
+        return
+    except Exception as error:  # whatever it is, the parent raises it
+        with contextlib.suppress(BrokenPipeError):
+            pipe.send(error)
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# One slice
+
+
+@dataclass(frozen=True)
+class _Contents:
+    """A slice, ready to land."""
+
+    info: bytes
+    playlists: list[PackedPlaylist]
+    rejects: list[Reject]
+
+
+def _load_slice(connection: Connection, task: _Task) -> SliceOutcome:
+    attempt = Attempt(task.slice_id, task.load_id, task.source, time.monotonic())
+    try:
+        data = read(task.source)
+        attempt = replace(attempt, sha256=hashlib.sha256(data).hexdigest(), size=len(data))
+        if ledger.is_known(connection, attempt):
+            return _outcome(attempt, "skipped")
+        return _land(connection, attempt, data, strict=task.strict)
+    except SliceRefused as refusal:
+        with connection.transaction():
+            ledger.record_refusal(connection, attempt, refusal)
+        return replace(_outcome(attempt, "refused"), reason=refusal.reason, detail=refusal.detail)
+
+
+def _land(connection: Connection, attempt: Attempt, data: bytes, *, strict: bool) -> SliceOutcome:
+    contents: _Contents | None = None
+    for attempts_left in reversed(range(_ATTEMPTS)):
         try:
             with connection.transaction():
-                return _land_once(connection, source, data, sha256, started, strict=strict)
+                ledger.claim(connection, str(attempt.sha256))
+                if ledger.is_known(connection, attempt):
+                    return _outcome(attempt, "skipped")
+                if original := ledger.find_original(connection, str(attempt.sha256)):
+                    ledger.record_duplicate(connection, attempt, original)
+                    return _outcome(attempt, "skipped")
+                contents = contents or _prepare(data, attempt.slice_id)
+                return _land_contents(connection, attempt, contents, strict=strict)
         except _COLLISIONS as collision:
-            if attempt == _ATTEMPTS:
+            if not attempts_left:
                 raise
-            logger.info("slice=%s event=collision attempt=%d error=%s", source, attempt, type(collision).__name__)
-            attempt += 1
+            logger.info("slice=%s event=collision error=%s", attempt.source, type(collision).__name__)
+    raise AssertionError
 
 
-def _land_once(
-    connection: Connection, source: SliceSource, data: bytes, sha256: str, started: float, *, strict: bool
-) -> SliceOutcome:
-    if not ledger.claim(connection, sha256):
-        return SliceOutcome(source, "skipped", bytes=len(data), seconds=time.monotonic() - started)
+def _prepare(data: bytes, slice_id: int) -> _Contents:
     parts = split(data)
-    playlists, rejects = validate(parts.playlists)
+    playlists: list[PackedPlaylist] = []
+    rejects: list[Reject] = []
     try:
-        slice_id = ledger.open_entry(connection, source, sha256, len(data), parts.info, time.monotonic() - started)
+        for found in validate(parts.playlists):
+            if isinstance(found, Reject):
+                rejects.append(found)
+            else:
+                playlists.append(pack(found, slice_id))
+    except UnicodeDecodeError:
+        require_utf8(data)
+        raise
+    return _Contents(parts.info, playlists, rejects)
+
+
+def _land_contents(connection: Connection, attempt: Attempt, contents: _Contents, *, strict: bool) -> SliceOutcome:
+    try:
+        ledger.open_entry(connection, attempt, contents.info)
     except UNSTORABLE as error:
         raise SliceRefused("refused_by_database", f"info: {error.diag.message_primary}") from error
-    landed = land(connection, slice_id, playlists)
-    rejects = sorted([*rejects, *landed.rejects], key=lambda reject: reject.ordinal)
+    landed = land(connection, attempt.slice_id, contents.playlists)
+    rejects = sorted([*contents.rejects, *landed.rejects], key=lambda reject: reject.ordinal)
     if strict and rejects:
         raise SliceRefused("rejects_under_strict", _summary(rejects))
-    ledger.record_rejects(connection, slice_id, source, rejects)
-    ledger.close_entry(connection, slice_id, landed, len(rejects))
-    return SliceOutcome(
-        source,
-        "landed",
-        bytes=len(data),
-        seconds=time.monotonic() - started,
+    ledger.record_rejects(connection, attempt, rejects)
+    ledger.close_entry(connection, attempt.slice_id, landed, len(rejects))
+    return replace(
+        _outcome(attempt, "landed"),
         landed=landed.landed,
         unchanged=landed.unchanged,
         superseding=landed.superseding,
         rejected=len(rejects),
     )
+
+
+def _outcome(attempt: Attempt, outcome: Literal["landed", "skipped", "refused"]) -> SliceOutcome:
+    return SliceOutcome(attempt.source, outcome, attempt.slice_id, attempt.size or 0, attempt.seconds)
 
 
 def _summary(rejects: Sequence[Reject]) -> str:
@@ -225,7 +400,7 @@ def _summary(rejects: Sequence[Reject]) -> str:
 
 
 def _log(outcome: SliceOutcome) -> None:
-    facts: dict[str, object] = {"slice": outcome.source, "outcome": outcome.outcome}
+    facts: dict[str, object] = {"slice": repr(str(outcome.source)), "outcome": outcome.outcome}
     if outcome.outcome == "landed":
         facts |= {
             "playlists_landed": outcome.landed,
@@ -236,5 +411,5 @@ def _log(outcome: SliceOutcome) -> None:
     if outcome.reason:
         facts |= {"reason": outcome.reason, "detail": repr(outcome.detail)}
     facts |= {"bytes": outcome.bytes, "seconds": f"{outcome.seconds:.3f}"}
-    level = logging.WARNING if outcome.outcome == "refused" or outcome.rejected else logging.INFO
+    level = logging.WARNING if outcome.outcome == "refused" or outcome.rejected else logging.DEBUG
     logger.log(level, " ".join(f"{name}={value}" for name, value in facts.items()))

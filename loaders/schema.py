@@ -8,17 +8,20 @@ second look, which decides, and which can name the field and the value at fault.
 import codecs
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec.structs import astuple
 
 from loaders.slices import SliceRefused
 
 SLICE_REASONS: dict[str, str] = {
-    "unreadable": "The operating system refuses to read the file.",
+    "absent": "There is no such file or folder.",
+    "no_slices": "The folder or archive holds no slices.",
+    "unreadable": "The operating system refuses to read the file or folder.",
     "corrupt_archive": "The gzip or zip data is damaged or incomplete.",
     "encrypted": "The zip archive asks for a password.",
     "nested_archive": "The archive holds another archive.",
@@ -58,6 +61,7 @@ _MAX_INTEGER = 2**31 - 1
 _MAX_BIGINT = 2**63 - 1
 _MAX_TIMESTAMP = 253_402_300_799
 _SHOWN_CHARACTERS = 80
+_TEXT_PIECE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -66,20 +70,76 @@ class Slice:
 
     Attributes:
         info: The `info` object, as its bytes stood.
-        playlists: Each element of the `playlists` array, as its bytes stood; not validated.
+        playlists: Each element of the `playlists` array, a view of its bytes as they stood; not validated.
     """
 
     info: bytes
-    playlists: list[bytes]
+    playlists: list[memoryview]
 
 
-@dataclass(frozen=True)
-class Playlist:
-    """A playlist that keeps every rule; `ordinal` is its position in the slice, from 0."""
+_Count = Annotated[int, Meta(ge=0, le=_MAX_INTEGER)]
+_Positive = Annotated[int, Meta(ge=1, le=_MAX_INTEGER)]
+
+
+class TrackFields(Struct, forbid_unknown_fields=True, gc=False):
+    """The fields of a track."""
+
+    pos: _Count
+    track_uri: str
+    track_name: str
+    album_uri: str
+    album_name: str
+    artist_uri: str
+    artist_name: str
+    duration_ms: _Count
+
+
+class PlaylistFields(Struct, forbid_unknown_fields=True, gc=False):
+    """The fields of a playlist."""
+
+    pid: Annotated[int, Meta(ge=0, le=_MAX_PID)]
+    name: Annotated[str, Meta(min_length=1)]
+    collaborative: Literal["true", "false"] | bool
+    modified_at: Annotated[int, Meta(ge=0, le=_MAX_TIMESTAMP)]
+    num_tracks: _Count
+    num_albums: _Count
+    num_artists: _Count
+    num_followers: _Positive
+    num_edits: _Positive
+    duration_ms: Annotated[int, Meta(ge=0, le=_MAX_BIGINT)]
+    tracks: Annotated[list[TrackFields], Meta(min_length=1)]
+    description: str | UnsetType = UNSET
+
+
+class TrackColumns(NamedTuple):
+    """The fields of the tracks of a playlist, column by column, in the order of `TrackFields`."""
+
+    pos: tuple[int, ...]
+    track_uri: tuple[str, ...]
+    track_name: tuple[str, ...]
+    album_uri: tuple[str, ...]
+    album_name: tuple[str, ...]
+    artist_uri: tuple[str, ...]
+    artist_name: tuple[str, ...]
+    duration_ms: tuple[int, ...]
+
+
+class Playlist(NamedTuple):
+    """A playlist that keeps every rule.
+
+    Attributes:
+        ordinal: Its position in the slice, from 0.
+        raw: Its bytes as they stood.
+        fields: Its fields.
+        tracks: Those of its tracks.
+        is_covered: Whether `fields` hold all that is in it.
+    """
 
     ordinal: int
-    pid: int
-    raw: bytes
+    raw: memoryview
+    fields: PlaylistFields
+    tracks: TrackColumns
+    is_covered: bool
 
 
 @dataclass(frozen=True)
@@ -121,12 +181,12 @@ def split(data: bytes) -> Slice:
     if not data or data.isspace():
         raise SliceRefused("empty_file", f"{len(data)} bytes, none of them content")
     try:
-        data.decode()
-    except UnicodeDecodeError as error:
-        raise SliceRefused("not_utf8", f"{error.reason} at byte {error.start}; convert it to UTF-8") from error
-    try:
         return _split_strictly(data, data)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, RecursionError, SliceRefused, UnicodeDecodeError) as error:
+        # What is not text has every other fault as well.
+        require_utf8(data)
+        if isinstance(error, SliceRefused):
+            raise
         decodable = _blanked(data, MAX_DEPTH)
         if decodable == data:
             raise _refusal(error, data) from error
@@ -134,6 +194,22 @@ def split(data: bytes) -> Slice:
         return _split_strictly(data, decodable)
     except (msgspec.DecodeError, RecursionError) as error:
         raise _refusal(error, data) from error
+
+
+def require_utf8(data: bytes) -> None:
+    """Refuse a slice that is not UTF-8 text; a piece at a time, since text may take four times the memory of its bytes.
+
+    Raises:
+        SliceRefused: With `not_utf8`.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for start in range(0, len(data), _TEXT_PIECE):
+        held = len(decoder.getstate()[0])
+        try:
+            decoder.decode(data[start : start + _TEXT_PIECE], final=start + _TEXT_PIECE >= len(data))
+        except UnicodeDecodeError as error:
+            at = start - held + error.start
+            raise SliceRefused("not_utf8", f"{error.reason} at byte {at}; convert it to UTF-8") from error
 
 
 def _refusal(error: Exception, data: bytes) -> SliceRefused:
@@ -144,34 +220,31 @@ def _refusal(error: Exception, data: bytes) -> SliceRefused:
     return SliceRefused("not_json", str(error))
 
 
-def _split_strictly(data: bytes, decodable: bytes) -> Slice:
+def _split_strictly(data: bytes, decodable: bytes | bytearray) -> Slice:
     """Split by the structure of `decodable`, which is `data` but for bytes that were blanked one by one."""
     members = msgspec.json.decode(decodable, type=dict[str, Raw])
     starts = _member_starts(decodable, members)
     _require_slice_shape(members)
-    info = _bytes_at(data, starts["info"], members["info"])
+    # What nobody looks at must be text all the same; the playlists are looked at later, one by one.
+    for value in (members[name] for name in members.keys() - {"info", "playlists"}):
+        bytes(value).decode()
+    info = data[starts["info"] : starts["info"] + len(memoryview(members["info"]))]
     _require_storable_info(info)
     elements = msgspec.json.decode(members["playlists"], type=list[Raw])
-    if decodable is data:
-        return Slice(info, [bytes(element) for element in elements])
-    return Slice(info, list(_originals(data, decodable, starts["playlists"], elements)))
-
-
-def _bytes_at(data: bytes, start: int, value: Raw) -> bytes:
-    return data[start : start + len(memoryview(value))]
+    return Slice(info, list(_views(data, decodable, starts["playlists"], elements)))
 
 
 _MEMBER = re.compile(rb'\s*[{,]\s*"(?:[^"\\]|\\.)*"\s*:\s*', re.DOTALL)
 _BEFORE_ELEMENT = re.compile(rb"\s*[\[,]\s*")
 
 
-def _member_starts(data: bytes, members: Mapping[str, Raw]) -> dict[str, int]:
+def _member_starts(data: bytes | bytearray, members: Mapping[str, Raw]) -> dict[str, int]:
     """Find where each value of the root object starts, which fails if a key is there twice: a value is then missing."""
     starts = {}
     position = 0
     for key, value in members.items():
         gap = _MEMBER.match(data, position)
-        if gap is None or not data.startswith(bytes(value), gap.end()):
+        if gap is None or not data.startswith(memoryview(value), gap.end()):
             break
         starts[key] = gap.end()
         position = gap.end() + len(memoryview(value))
@@ -197,13 +270,13 @@ def _require_storable_info(info: bytes) -> None:
         raise SliceRefused("wrong_shape", f"info cannot be stored: {fault.detail}")
 
 
-def _originals(data: bytes, decodable: bytes, start: int, elements: Iterable[Raw]) -> Iterator[bytes]:
+def _views(data: bytes, decodable: bytes | bytearray, start: int, elements: Iterable[Raw]) -> Iterator[memoryview]:
+    view = memoryview(data)
     for element in elements:
         gap = _BEFORE_ELEMENT.match(decodable, start)
         if gap is not None:
-            original = _bytes_at(data, gap.end(), element)
-            start = gap.end() + len(original)
-            yield original
+            start = gap.end() + len(memoryview(element))
+            yield view[gap.end() : start]
 
 
 _TOKEN = re.compile(
@@ -216,10 +289,10 @@ _ESCAPE = re.compile(
 )
 
 
-def _blanked(data: bytes, levels: int) -> bytes:
+def _blanked(data: bytes, levels: int) -> bytes | bytearray:
     """Overwrite in place what stops a strict decoder, so that everything around it can be read.
 
-    Containers below `levels`, `NaN` and `Infinity` become `0` and blanks; halves of surrogate pairs become blanks.
+    Containers below `levels` become `0` and blanks, `NaN` and `Infinity` digits, and halves of surrogate pairs blanks.
 
     Returns:
         As many bytes as went in, each value starting where it did; `data` itself if there was nothing to blank.
@@ -239,48 +312,20 @@ def _blanked(data: bytes, levels: int) -> bytes:
                 blanked[opened:end] = b"0".ljust(end - opened)
             depth -= 1
         elif depth <= levels and first != b'"':
-            blanked[start:end] = b"0".ljust(end - start)
+            # It may be a whole element, of which the length must stay: nothing but digits.
+            blanked[start:end] = b"1" * (end - start)
         elif depth <= levels and b"\\u" in token[0]:
             blanked[start:end] = _ESCAPE.sub(lambda escape: rb"\u0020" if escape[1] else escape[0], token[0])
-    return data if blanked == data else bytes(blanked)
+    return data if blanked == data else blanked
 
 
 # ----------------------------------------------------------------------------------------------------------------------
 # A playlist: the first, quick look
 
 
-_Count = Annotated[int, Meta(ge=0, le=_MAX_INTEGER)]
-_Positive = Annotated[int, Meta(ge=1, le=_MAX_INTEGER)]
-
-
-class _Track(Struct, forbid_unknown_fields=True, gc=False):
-    pos: _Count
-    track_uri: str
-    track_name: str
-    artist_uri: str
-    artist_name: str
-    album_uri: str
-    album_name: str
-    duration_ms: _Count
-
-
-class _Playlist(Struct, forbid_unknown_fields=True, gc=False):
-    pid: Annotated[int, Meta(ge=0, le=_MAX_PID)]
-    name: Annotated[str, Meta(min_length=1)]
-    collaborative: Literal["true", "false"] | bool
-    modified_at: Annotated[int, Meta(ge=0, le=_MAX_TIMESTAMP)]
-    num_tracks: _Count
-    num_albums: _Count
-    num_artists: _Count
-    num_followers: _Positive
-    num_edits: _Positive
-    duration_ms: Annotated[int, Meta(ge=0, le=_MAX_BIGINT)]
-    tracks: Annotated[list[_Track], Meta(min_length=1)]
-    description: str | UnsetType = UNSET
-
-
-_DECODER = msgspec.json.Decoder(_Playlist)
-_BLANK_BEFORE_COLON = re.compile(rb'"[ \t\r\n]+:')
+_DECODER = msgspec.json.Decoder(PlaylistFields)
+# Escaped quotes, and escaped backslashes lest the quote behind one be taken for escaped; and U+0000.
+_TELLING_ESCAPE = re.compile(rb'\\(?:["\\]|u0000)')
 _URI_CHARACTERS = 22
 _URI_LINES = {
     kind: re.compile(rf"(?:spotify:{kind}:[0-9A-Za-z]{{{_URI_CHARACTERS}}}\n)+")
@@ -288,26 +333,26 @@ _URI_LINES = {
 }
 
 
-def validate(playlists: Iterable[bytes]) -> tuple[list[Playlist], list[Reject]]:
-    """Tell the playlists of one slice that keep every rule from those that break one.
+def validate(playlists: Iterable[memoryview]) -> Iterator[Playlist | Reject]:
+    """Tell the playlists of one slice that keep every rule from those that break one, in their order.
 
     The first of several playlists with the same pid stays; the others are rejects.
+
+    Raises:
+        UnicodeDecodeError: A playlist is not UTF-8, and so is the slice.
     """
-    kept: dict[int, Playlist] = {}
-    rejects: list[Reject] = []
+    kept: dict[int, int] = {}
     for ordinal, raw in enumerate(playlists):
         found = check(raw, ordinal)
-        if isinstance(found, Reject):
-            rejects.append(found)
-        elif found.pid in kept:
-            detail = f"pid {found.pid} is the pid of playlist {kept[found.pid].ordinal} of this slice too"
-            rejects.append(Reject(ordinal, found.pid, "repeated_pid", detail, raw))
-        else:
-            kept[found.pid] = found
-    return list(kept.values()), rejects
+        if isinstance(found, Playlist):
+            pid = found.fields.pid
+            if kept.setdefault(pid, ordinal) != ordinal:
+                detail = f"pid {pid} is the pid of playlist {kept[pid]} of this slice too"
+                found = Reject(ordinal, pid, "repeated_pid", detail, bytes(raw))
+        yield found
 
 
-def check(raw: bytes, ordinal: int) -> Playlist | Reject:
+def check(raw: memoryview, ordinal: int) -> Playlist | Reject:
     """Hold one playlist against every rule that concerns it alone.
 
     Counts that disagree with the tracks, and very short or very long playlists, keep the rules. So do unknown fields.
@@ -315,34 +360,50 @@ def check(raw: bytes, ordinal: int) -> Playlist | Reject:
     Args:
         raw: An element of `Slice.playlists`.
         ordinal: Its position in the slice, from 0.
+
+    Raises:
+        UnicodeDecodeError: It is not UTF-8.
     """
+    text = bytes(raw)
     try:
-        document = _DECODER.decode(raw)
+        fields = _DECODER.decode(text)
     except (msgspec.DecodeError, RecursionError):
-        return _check_carefully(raw, ordinal)
-    if _is_plain(raw, document):
-        return Playlist(ordinal, document.pid, raw)
-    return _check_carefully(raw, ordinal)
+        return _check_carefully(raw, text, ordinal)
+    tracks = _columns(fields)
+    if _is_plain(text, fields, tracks):
+        return Playlist(ordinal, raw, fields, tracks, isinstance(fields.collaborative, str))
+    return _check_carefully(raw, text, ordinal)
 
 
-def _is_plain(raw: bytes, document: _Playlist) -> bool:
+def _columns(fields: PlaylistFields) -> TrackColumns:
+    return TrackColumns(*zip(*map(astuple, fields.tracks), strict=True))
+
+
+def _is_plain(text: bytes, fields: PlaylistFields, tracks: TrackColumns) -> bool:
     """Tell whether a decoded playlist surely keeps the rules that its types do not express."""
-    tracks = document.tracks
-    keys = len(_PLAYLIST_FIELDS) - (document.description is UNSET) + len(tracks) * len(_TRACK_FIELDS)
-    # Every field is known and required, so a repeated key shows as one key more than there are fields. Unless blanks
-    # come before a colon, each key ends in '":', and what else looks like that only costs a second look.
+    escaped_quotes = 0
+    if b"\\" in text:
+        escapes = _TELLING_ESCAPE.findall(text)
+        escaped_quotes = escapes.count(b'\\"')
+        if b"\\u0000" in escapes:
+            return False
+    # Every field is known and all but one must be there, so a repeated key shows as a string too many.
+    strings = (
+        len(_PLAYLIST_FIELDS.keys() - _OPTIONAL_FIELDS)
+        + (2 if isinstance(fields.collaborative, str) else 1)
+        + (0 if fields.description is UNSET else 2)
+        + len(tracks.pos) * _STRINGS_OF_A_TRACK
+    )
     return (
-        b"\\u0000" not in raw
-        and raw.count(b'":') == keys
-        and _BLANK_BEFORE_COLON.search(raw) is None
-        and [track.pos for track in tracks] == list(range(len(tracks)))
-        and _are_uris("track", [track.track_uri for track in tracks])
-        and _are_uris("artist", [track.artist_uri for track in tracks])
-        and _are_uris("album", [track.album_uri for track in tracks])
+        text.count(b'"') - escaped_quotes == 2 * strings
+        and tracks.pos == tuple(range(len(tracks.pos)))
+        and _are_uris("track", tracks.track_uri)
+        and _are_uris("artist", tracks.artist_uri)
+        and _are_uris("album", tracks.album_uri)
     )
 
 
-def _are_uris(kind: str, uris: list[str]) -> bool:
+def _are_uris(kind: str, uris: Sequence[str]) -> bool:
     # As many characters as that many good lines have, in good lines from end to end: no URI has a line break in it.
     lines = "\n".join(uris) + "\n"
     length = len(f"spotify:{kind}:\n") + _URI_CHARACTERS
@@ -419,6 +480,7 @@ _TRACK_FIELDS: dict[str, _Rule] = {
     "album_name": _text,
     "duration_ms": _integer(0, _MAX_INTEGER),
 }
+_STRINGS_OF_A_TRACK = len(_TRACK_FIELDS) + 6  # the keys, three URIs and three names
 _PLAYLIST_FIELDS: dict[str, _Rule] = {
     "pid": _integer(0, _MAX_PID),
     "name": _name,
@@ -447,17 +509,26 @@ def _first_fault(document: Mapping[str, object], rules: Mapping[str, _Rule]) -> 
     return None
 
 
-def _check_carefully(raw: bytes, ordinal: int) -> Playlist | Reject:
-    document, fault = _parsed(raw)
+def _check_carefully(raw: memoryview, text: bytes, ordinal: int) -> Playlist | Reject:
+    document, fault = _parsed(text)
     if not isinstance(document, dict):
         fault = fault or Fault("not_an_object", f"the playlist is {_shown(document)}, not an object")
-        return Reject(ordinal, None, *fault, raw)
+        return Reject(ordinal, None, *fault, text)
     pid = document.get("pid")
     fault = fault or _first_fault(document, _PLAYLIST_FIELDS)
     if fault is None:
-        return Playlist(ordinal, document["pid"], raw)
+        return _read_carefully(raw, ordinal, document)
     is_legible = isinstance(pid, int) and not isinstance(pid, bool) and abs(pid) <= _MAX_BIGINT
-    return Reject(ordinal, pid if is_legible else None, *fault, raw)
+    return Reject(ordinal, pid if is_legible else None, *fault, text)
+
+
+def _read_carefully(raw: memoryview, ordinal: int, document: dict[str, object]) -> Playlist:
+    known = {name: document[name] for name in _PLAYLIST_FIELDS if name in document}
+    tracks: list[dict[str, object]] = document["tracks"]  # type: ignore[assignment]
+    known["tracks"] = [{name: track[name] for name in _TRACK_FIELDS} for track in tracks]
+    fields = msgspec.convert(known, PlaylistFields)
+    is_covered = known == document and isinstance(fields.collaborative, str)
+    return Playlist(ordinal, raw, fields, _columns(fields), is_covered)
 
 
 _SUSPECT_ESCAPE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
@@ -479,8 +550,8 @@ def _parsed(raw: bytes) -> tuple[object, Fault | None]:
     def constant(name: str) -> None:
         faults.append(Fault("not_a_number", f"{name} is not JSON"))
 
-    def decode(text: bytes) -> object:
-        return json.loads(text, object_pairs_hook=members, parse_constant=constant, parse_int=_whole)
+    def decode(text: bytes | bytearray) -> object:
+        return json.loads(text.decode(), object_pairs_hook=members, parse_constant=constant, parse_int=_whole)
 
     try:
         document = decode(raw)

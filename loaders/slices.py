@@ -1,12 +1,15 @@
 """Find slices wherever they are kept, and read them: files, folders, gzip, and zip archives without unpacking."""
 
+import errno
 import gzip
 import io
+import lzma
 import os
 import re
+import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -20,14 +23,12 @@ _ZIP_MAGIC = b"PK\x03\x04"
 _SLICE_NAME = re.compile(r"mpd\.slice\.(\d+)-\d+\.json(?:\.gz)?")
 _JSON_SUFFIXES = (".json", ".json.gz")
 _PLAYLISTS_ARRAY = re.compile(rb'"playlists"\s*:\s*\[')
+# What reading damaged archives raises; ValueError comes of text that is not UTF-8, and of places before the start.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, ValueError, struct.error)
 
 
 class LoadError(Exception):
     """Base of what this package raises on purpose."""
-
-
-class SourceError(LoadError):
-    """A path given to the loader holds nothing that it could load."""
 
 
 class SliceRefused(LoadError):
@@ -39,9 +40,12 @@ class SliceRefused(LoadError):
     """
 
     def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
+        super().__init__(reason, detail)
         self.reason = reason
         self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.detail}"
 
 
 @dataclass(frozen=True)
@@ -51,12 +55,15 @@ class SliceSource:
     Attributes:
         path: Absolute path of the slice, or of the archive that holds it.
         member: Name inside the archive; None for a plain file.
-        fingerprint: What a look tells without reading: size and modification time, or size and CRC in an archive.
+        fingerprint: What a look tells without reading: size and modification time, or size and CRC in an archive; None
+            where there is nothing to look at.
+        refusal: Why it cannot be loaded, where that is known without reading it.
     """
 
     path: Path
     member: str | None
-    fingerprint: str
+    fingerprint: str | None
+    refusal: SliceRefused | None = None
 
     @property
     def source(self) -> str:
@@ -76,10 +83,8 @@ def discover(paths: Iterable[str | Path]) -> list[SliceSource]:
             are, and other JSON files only if they start like a slice.
 
     Returns:
-        Each slice once, even where paths overlap.
-
-    Raises:
-        SourceError: A path does not exist, cannot be listed, or holds no slice.
+        Each slice once, even where paths overlap. A path that does not exist, cannot be listed or holds no slice is
+        there itself, with its `refusal`.
     """
     found: dict[tuple[Path, str | None], SliceSource] = {}
     for path in paths:
@@ -95,6 +100,8 @@ def read(source: SliceSource) -> bytes:
         SliceRefused: The bytes cannot be had: unreadable, corrupt, encrypted, an archive in an archive, or larger
             than `MAX_SLICE_BYTES`.
     """
+    if source.refusal is not None:
+        raise source.refusal
     data = _read_file(source.path) if source.member is None else _read_member(source.path, source.member)
     if data.startswith(_GZIP_MAGIC):
         data = _decompress(data)
@@ -104,23 +111,37 @@ def read(source: SliceSource) -> bytes:
 
 
 def _sources_at(path: Path) -> list[SliceSource]:
-    resolved = path.resolve()
     try:
+        return _usable_sources_at(path)
+    except SliceRefused as refusal:
+        return [SliceSource(path.absolute(), None, None, refusal)]
+
+
+def _usable_sources_at(path: Path) -> list[SliceSource]:
+    try:
+        resolved = path.resolve()
         if resolved.is_dir():
             found = _in_folder(resolved)
         elif not resolved.is_file():
-            problem = "is not a file or a folder" if resolved.exists() else "does not exist"
-            raise SourceError(f"{path} {problem}; name a slice, a folder of slices, or the zip of the dataset")
+            problem = "neither a file nor a folder" if resolved.exists() else "no such file or folder"
+            raise SliceRefused("absent", f"{problem}; name a slice, a folder of slices, or the zip of the dataset")
         elif _is_zip(resolved):
             found = _in_archive(resolved)
         else:
             found = [_file_source(resolved)]
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror or error}; check its permissions") from error
-    except (zipfile.BadZipFile, zlib.error, UnicodeDecodeError) as error:
-        raise SourceError(f"{path} is not a whole zip archive ({error}); copy or download it again") from error
+    # Among these is one that is a RuntimeError too.
+    except (OSError, *_DAMAGE) as error:
+        if not _is_damage(error):
+            raise SliceRefused("unreadable", f"{_message(error)}; check its permissions") from error
+        raise SliceRefused(
+            "corrupt_archive", f"not a whole zip archive ({error}); copy or download it again"
+        ) from error
+    except RuntimeError as error:
+        raise SliceRefused("absent", "symbolic links lead in a circle") from error
     if not found:
-        raise SourceError(f"{path} holds no slices; they are called mpd.slice.<first>-<last>.json, or .json.gz")
+        raise SliceRefused(
+            "no_slices", "there are none in it; they are called mpd.slice.<first>-<last>.json, or .json.gz"
+        )
     return found
 
 
@@ -137,16 +158,25 @@ def _file_source(path: Path) -> SliceSource:
 
 
 def _in_folder(folder: Path) -> list[SliceSource]:
-    paths = sorted(filter(_could_be_slice, _files_below(folder)), key=lambda path: _by_first_pid(path.as_posix()))
-    return [_file_source(path) for path in paths]
+    found: list[SliceSource] = []
 
+    def refuse(error: OSError) -> None:
+        path = Path(error.filename)
+        if path == folder:
+            raise error
+        # What was moved away since its name was read is not there.
+        if not isinstance(error, FileNotFoundError):
+            refusal = SliceRefused("unreadable", f"{error.strerror or error}; check its permissions")
+            found.append(SliceSource(path, None, None, refusal))
 
-def _files_below(folder: Path) -> Iterator[Path]:
-    def stop(error: OSError) -> None:
-        raise error
-
-    for parent, _, names in os.walk(folder, onerror=stop):
-        yield from (Path(parent) / name for name in names)
+    for parent, _, names in os.walk(folder, onerror=refuse):
+        for path in (Path(parent) / name for name in names):
+            try:
+                if _could_be_slice(path):
+                    found.append(_file_source(path.resolve()))
+            except OSError as error:
+                refuse(error)
+    return sorted(found, key=lambda source: _by_first_pid(source.path.as_posix()))
 
 
 def _could_be_slice(path: Path) -> bool:
@@ -179,7 +209,9 @@ def _could_be_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
     try:
         with archive.open(info) as file:
             return _starts_like_slice(file)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
+    except (OSError, *_DAMAGE) as error:
+        if not _is_damage(error):
+            raise
         return False
 
 
@@ -197,6 +229,15 @@ def _by_first_pid(name: str) -> tuple[int, str]:
     return (int(match[1]) if match else -1, name)
 
 
+def _is_damage(error: Exception) -> bool:
+    # The decoder of bz2 raises an OSError without a number; a place before the start is an invalid argument.
+    return not isinstance(error, OSError) or error.errno in (None, errno.EINVAL)
+
+
+def _message(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
 def _starts_like_slice(file: IO[bytes]) -> bool:
     head = file.read(_HEAD_BYTES)
     if head.startswith(_GZIP_MAGIC):
@@ -210,7 +251,8 @@ def _starts_like_slice(file: IO[bytes]) -> bool:
 def _read_file(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            return _read_limited(file)
+            _require_moderate(os.fstat(file.fileno()).st_size)
+            return file.read()
     except OSError as error:
         raise SliceRefused("unreadable", f"{error.strerror or error}") from error
 
@@ -223,10 +265,12 @@ def _read_member(path: Path, member: str) -> bytes:
                 raise SliceRefused("encrypted", "the archive asks for a password; unpack it and load the folder")
             with archive.open(info) as file:
                 data = _read_limited(file)
-    except OSError as error:
-        raise SliceRefused("unreadable", f"{error.strerror or error}") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError) as error:
-        raise SliceRefused("corrupt_archive", f"{error or 'the archive ends in the middle of it'}") from error
+    except KeyError as error:
+        raise SliceRefused("corrupt_archive", f"{error}") from error
+    except (OSError, *_DAMAGE) as error:
+        if not _is_damage(error):
+            raise SliceRefused("unreadable", _message(error)) from error
+        raise SliceRefused("corrupt_archive", f"{error}" or "the archive ends in the middle of it") from error
     if len(data) != info.file_size:
         raise SliceRefused("corrupt_archive", f"{len(data)} bytes came out where {info.file_size} were announced")
     return data
@@ -242,8 +286,12 @@ def _decompress(data: bytes) -> bytes:
 
 def _read_limited(file: IO[bytes] | gzip.GzipFile) -> bytes:
     data = file.read(MAX_SLICE_BYTES + 1)
-    if len(data) > MAX_SLICE_BYTES:
+    _require_moderate(len(data))
+    return data
+
+
+def _require_moderate(size: int) -> None:
+    if size > MAX_SLICE_BYTES:
         raise SliceRefused(
             "too_large", f"more than {MAX_SLICE_BYTES} bytes; a slice of 1,000 playlists has about 33 MB"
         )
-    return data

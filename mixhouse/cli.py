@@ -13,11 +13,12 @@ from pathlib import Path
 import click
 import psycopg
 
-from loaders.load import LoadReport, SliceOutcome
+from loaders.load import LoadReport, WorkerDied
 from loaders.load import load as load_slices
 from loaders.slices import LoadError
 from mixhouse import summary
 from mixhouse.console import ERR, OUT, printable, progress, set_up_logging
+from mixhouse.loading import load_progress, print_load, print_rejects
 from warehouse import embedded, pipeline
 from warehouse.database import connect, environment, uses_embedded_server
 from warehouse.dbt import run_dbt, target_folder
@@ -44,6 +45,18 @@ Exit codes:
 NOT_BUILT = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
 """What the database says of marts that were never built, or built by an older version."""
 REPORT = PROJECT_ROOT / "reports" / "latest.html"
+
+
+STRICT = click.option(
+    "--strict", is_flag=True, help="Refuse a slice as a whole for a single playlist that breaks a rule."
+)
+WORKERS = click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=lambda: len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+    show_default="one a processor",
+    help="How many processes load side by side; each takes up to 400 MB.",
+)
 
 
 @click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -86,8 +99,10 @@ def synth(out: Path, playlists: int, seed: int) -> None:
 
 @cli.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--strict", is_flag=True, help="Refuse a slice as a whole for a single playlist that breaks a rule.")
-def load(paths: tuple[Path, ...], strict: bool) -> None:
+@STRICT
+@WORKERS
+@click.option("--verify", is_flag=True, help="Read also the files that look as they did when they landed.")
+def load(paths: tuple[Path, ...], strict: bool, workers: int, verify: bool) -> None:
     """Land slices in the staging schema: files, folders, .json.gz, or the official zip as it is.
 
     Each slice lands once, however often it is loaded. What breaks a rule is kept aside with its reason
@@ -98,7 +113,8 @@ def load(paths: tuple[Path, ...], strict: bool) -> None:
       mixhouse load ~/spotify_million_playlist_dataset.zip
       mixhouse load data/mpd.slice.0-999.json data/more-slices/
     """
-    sys.exit(_load(paths, strict=strict))
+    report = _load(paths, command="load", strict=strict, workers=workers, verify=verify)
+    sys.exit(0 if report.is_clean else REFUSED)
 
 
 @cli.command()
@@ -118,17 +134,119 @@ def build(force: bool) -> None:
 
 @cli.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--strict", is_flag=True, help="Refuse a slice as a whole for a single playlist that breaks a rule.")
-def run(paths: tuple[Path, ...], strict: bool) -> None:
+@STRICT
+@WORKERS
+def run(paths: tuple[Path, ...], strict: bool, workers: int) -> None:
     """Load, then build: what two commands would do.
 
     \b
     Example:
       mixhouse run data/synthetic
     """
-    code = _load(paths, strict=strict)
-    _build(force=False)
-    sys.exit(code)
+    report = _load(paths, command="run", strict=strict, workers=workers)
+    if report.landed or report.skipped:
+        _build(force=False)
+    sys.exit(0 if report.is_clean else REFUSED)
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@STRICT
+@WORKERS
+@click.option(
+    "--settle", type=click.FloatRange(0), default=2, show_default=True, help="Seconds that a file must rest first."
+)
+def watch(folder: Path, strict: bool, workers: int, settle: float) -> None:
+    """Land slices as they arrive in a folder, until interrupted.
+
+    Only whole files: one that is still being written is waited for. A database that goes away is waited for as well.
+
+    \b
+    Example:
+      mixhouse watch incoming/
+    """
+    from loaders.watch import watch as watch_folder
+
+    ERR.print(f"Watching {printable(str(folder))}; Ctrl-C ends it.", markup=False)
+    watch_folder(connect, folder, strict=strict, workers=workers, settle=settle, landed=print_load)
+
+
+@cli.group()
+def rejects() -> None:
+    """Playlists that were refused: list them, take them out to correct them, land them again.
+
+    \b
+    Example:
+      mixhouse rejects list
+    """
+
+
+REASON = click.option("--reason", "reasons", multiple=True, help="Only this reason (docs/rejects.md); may repeat.")
+SOURCE = click.option("--source", help="Only slices whose path contains this.")
+
+
+@rejects.command("list")
+@REASON
+@SOURCE
+@click.option("--all", "every", is_flag=True, help="Also those that have been made up for.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many at most.")
+def rejects_list(reasons: tuple[str, ...], source: str | None, every: bool, limit: int) -> None:
+    """List refused playlists with what is wrong with them.
+
+    \b
+    Example:
+      mixhouse rejects list --reason missing_field
+    """
+    from loaders.rejects import Selection, find
+
+    print_rejects(find(connect, Selection(reasons, source, every, limit)))
+
+
+@rejects.command("export")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@REASON
+@SOURCE
+@click.option("--limit", type=click.IntRange(1), help="How many at most.")
+@click.option("--overwrite", is_flag=True, help="Replace the file if it is there.")
+def rejects_export(
+    file: Path, reasons: tuple[str, ...], source: str | None, limit: int | None, overwrite: bool
+) -> None:
+    """Write refused playlists to a file, as their bytes were, to be corrected.
+
+    Those that only share the pid of another playlist of their slice are left out, unless by --reason repeated_pid.
+
+    \b
+    Example:
+      mixhouse rejects export rejects.json
+    """
+    from loaders.rejects import Selection, export
+
+    written = export(connect, file, Selection(reasons, source, limit=limit), overwrite=overwrite)
+    if written:
+        shown = printable(str(file))
+        OUT.print(
+            f"{written:,} playlists in {shown}. Correct them there, keep their number and order, then:\n"
+            f"mixhouse rejects land {shown}",
+            markup=False,
+        )
+    else:
+        OUT.print("There is nothing to export.")
+
+
+@rejects.command("land")
+@click.argument("file", type=click.Path(path_type=Path))
+def rejects_land(file: Path) -> None:
+    """Land a file of refused playlists that was corrected.
+
+    \b
+    Example:
+      mixhouse rejects land rejects.json
+    """
+    from loaders.rejects import land
+
+    report = land(connect, file)
+    print_load(report)
+    sys.exit(0 if report.is_clean else REFUSED)
 
 
 @cli.command()
@@ -314,39 +432,14 @@ def main() -> None:
         sys.exit(exit_code(error))
 
 
-def _load(paths: tuple[Path, ...], *, strict: bool) -> int:
-    """Load, say what came of it, and return the exit code."""
-    with progress("Loading slices") as advance:
-
-        def show(outcome: SliceOutcome, done: int, total: int) -> None:
-            advance(done, total, Path(outcome.source.source).name)
-
-        loaded = load_slices(connect, paths, strict=strict, progress=show)
-    _print_load(loaded)
-    return REFUSED if loaded.refused or loaded.playlists_rejected else 0
-
-
-def _print_load(loaded: LoadReport) -> None:
-    rate = f", {loaded.bytes / 1e6 / loaded.seconds:,.0f} MB/s" if loaded.landed else ""
-    OUT.print(
-        f"Loaded {loaded.playlists_landed:,} playlists from {loaded.landed:,} slices in {loaded.seconds:.1f} s{rate}; "
-        f"{loaded.skipped:,} slices were there already.",
-        markup=False,
-    )
-    if loaded.playlists_superseding or loaded.playlists_unchanged:
-        OUT.print(
-            f"{loaded.playlists_superseding:,} playlists replaced an earlier version, "
-            f"{loaded.playlists_unchanged:,} were there with the same content.",
-            markup=False,
+def _load(paths: tuple[Path, ...], *, command: str, strict: bool, workers: int, verify: bool = False) -> LoadReport:
+    """Load, and say what came of it."""
+    with load_progress() as advance:
+        report = load_slices(
+            connect, paths, strict=strict, verify=verify, workers=workers, command=command, progress=advance
         )
-    for outcome in loaded.slices:
-        if outcome.outcome == "refused":
-            what = f"refused ({outcome.reason}): {outcome.detail}"
-        elif outcome.rejected:
-            what = f"{outcome.rejected:,} playlists rejected; see staging.rejects"
-        else:
-            continue
-        ERR.print(printable(f"{outcome.source}: {what}"), markup=False)
+    print_load(report)
+    return report
 
 
 def _build(*, force: bool) -> None:
@@ -412,7 +505,7 @@ def message(error: BaseException | None) -> str:
         return f"{what}: {_first_line(error)}; run the same command again"
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}; name another place, or put this one right"
-    if exit_code(error) != UNEXPECTED:
+    if isinstance(error, WorkerDied) or exit_code(error) != UNEXPECTED:
         return str(error)
     return f"{type(error).__name__}: {_first_line(error)}; run it again with: mixhouse --debug ..."
 
@@ -421,6 +514,8 @@ def exit_code(error: BaseException | None) -> int:
     """Return the exit code of a command that ended with this error."""
     from python_ml.errors import MachineLearningError
 
+    if isinstance(error, WorkerDied):
+        return UNEXPECTED
     if isinstance(error, LoadError) or (isinstance(error, OSError) and error.filename is not None):
         return USAGE
     if isinstance(error, (DatabaseError, *NOT_BUILT, psycopg.OperationalError)):

@@ -443,7 +443,7 @@ def _loaded(connection: Connection) -> dict[str, int]:
             count(*) filter (where outcome = 'landed') as "slices landed",
             count(*) filter (where outcome = 'refused') as "slices refused",
             (select count(*) from staging.playlists where superseded_at is null) as "playlists landed",
-            (select count(*) from staging.rejects) as "playlists refused"
+            (select count(*) from staging.open_rejects) as "playlists refused"
         from staging.slices
         """,
     )[0]

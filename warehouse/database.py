@@ -174,11 +174,19 @@ def _check(connection: Connection) -> None:
 def _apply_schema(connection: Connection) -> None:
     """Make the tables of schema.sql unless the database says that it has this version of them."""
     schema = SCHEMA_FILE.read_text(encoding="utf-8")
-    stamp = f"What Mixhouse did and when. Tables as of schema.sql {hashlib.sha256(schema.encode()).hexdigest()}"
+    layout = re.findall(r"^-- Layout (\d+)\.", schema, flags=re.MULTILINE)[0]
+    digest = hashlib.sha256(schema.encode()).hexdigest()
+    stamp = f"What Mixhouse did and when. Tables of layout {layout}, as of schema.sql {digest}"
     tables = re.findall(r"^create table if not exists (\S+)", schema, flags=re.MULTILINE)
     found = connection.execute(_PREPARE_SESSION, {"tables": tables}).fetchone()
     if found and found[:2] == (stamp, len(tables)):
         return
+    if found and found[0] and f"layout {layout}," not in found[0]:
+        raise DatabaseUnfit(
+            f"The tables in database {connection.info.dbname} were made by another version of Mixhouse, and hold "
+            "playlists in another form. Remove them (`mixhouse db reset`, or drop the schemas staging, ml and ops "
+            "with cascade) and load your slices again."
+        )
     try:
         with connection.transaction():
             # Creating what exists makes notices, and nobody needs them.

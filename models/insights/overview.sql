@@ -4,38 +4,47 @@ with slices as (
 
 ),
 
--- A file may be loaded again after a repair: only what became of it last counts.
-last_attempts as (
+-- A file may be loaded again after a repair: only what became of it last counts. An archive or folder that was refused
+-- as a whole is made up for by whatever comes from within it.
+refused as (
 
-    select max(slice_id) as slice_id
-    from slices
-    group by source_file, archive_member
+    select count(*) as slices_refused
+    from slices as attempts
+    where
+        attempts.outcome = 'refused'
+        -- A path at which nothing is keeps nothing back.
+        and attempts.reason not in ('absent', 'no_slices')
+        and not exists (
+            select 1 as found
+            from slices as later
+            where
+                later.slice_id > attempts.slice_id
+                and (
+                    (
+                        later.source_file = attempts.source_file
+                        and coalesce(attempts.archive_member, later.archive_member, '')
+                        = coalesce(later.archive_member, '')
+                    )
+                    or starts_with(later.source_file, attempts.source_file || '/')
+                )
+        )
 
 ),
 
 slice_counts as (
 
     select
-        count(*) filter (where slices.outcome = 'landed') as slices_landed,
-        count(*) filter (where slices.outcome = 'refused' and last_attempts.slice_id is not null) as slices_refused,
-        max(slices.finished_at) as last_loaded_at
+        count(*) filter (where outcome = 'landed') as slices_landed,
+        max(finished_at) as last_loaded_at
     from slices
-    left join last_attempts on slices.slice_id = last_attempts.slice_id
 
 ),
 
--- Nor is a playlist missing that was rejected once and has landed since. One that landed before, or from elsewhere in
--- the same slice, is not what was rejected.
 reject_counts as (
 
     select count(*) as playlists_rejected
-    from {{ ref('stg_mpd__rejects') }} as rejects
-    inner join last_attempts on rejects.slice_id = last_attempts.slice_id
-    left join {{ ref('int_playlists_measured') }} as playlists
-        on
-            rejects.pid = playlists.pid
-            and rejects.slice_id < playlists.slice_id
-    where playlists.pid is null
+    from {{ ref('stg_mpd__rejects') }}
+    where is_open
 
 ),
 
@@ -84,7 +93,7 @@ albums as (
 
 select
     slice_counts.slices_landed,
-    slice_counts.slices_refused,
+    refused.slices_refused,
     playlists.playlists,
     reject_counts.playlists_rejected,
     synthetic_counts.synthetic_playlists,
@@ -99,6 +108,7 @@ select
     playlists.median_followers,
     slice_counts.last_loaded_at
 from slice_counts
+cross join refused
 cross join reject_counts
 cross join synthetic_counts
 cross join playlists

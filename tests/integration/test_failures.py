@@ -39,7 +39,7 @@ def test_a_failed_test_stops_the_build_and_is_named(new_warehouse: Callable[[], 
     warehouse = new_warehouse()
     warehouse.run("mixhouse", "load", tmp_path)
     with warehouse.connect() as connection:
-        connection.execute("""update staging.playlists set doc = doc || '{"num_followers": 0}' where pid = 0""")
+        connection.execute("update staging.playlists set num_followers = 0 where pid = 0")
     done = warehouse.run("mixhouse", "build", ok=False)
     assert done.returncode == 4
     line = done.stderr.strip().splitlines()[-1]

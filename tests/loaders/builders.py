@@ -1,10 +1,16 @@
 """Small slices in the official form, made up."""
 
+import errno
 import gzip
+import io
 import json
+import os
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import IO, Any
+
+import pytest
 
 Json = dict[str, object]
 
@@ -68,13 +74,39 @@ def write_slice(folder: Path, first: int, data: bytes) -> Path:
     return path
 
 
+def zip_of(members: Mapping[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    with io.BytesIO() as file:
+        with zipfile.ZipFile(file, "w", compression) as archive:
+            for name, data in members.items():
+                archive.writestr(name, data)
+        return file.getvalue()
+
+
 def write_zip(path: Path, members: Mapping[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> Path:
-    with zipfile.ZipFile(path, "w", compression) as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
+    path.write_bytes(zip_of(members, compression))
     return path
 
 
 def write_gzip(path: Path, data: bytes) -> Path:
     path.write_bytes(gzip.compress(data, mtime=0))
     return path
+
+
+def forbid(patch: pytest.MonkeyPatch, *forbidden: Path) -> None:
+    """Refuse to open or list some paths, as the system does to users without the right; root always has it."""
+    opened, listed = Path.open, os.scandir
+
+    def refuse(path: Path) -> None:
+        if path in forbidden:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    def open_file(path: Path, *args: Any, **options: Any) -> IO[Any]:
+        refuse(path)
+        return opened(path, *args, **options)
+
+    def list_folder(path: str) -> "os._ScandirIterator[str]":
+        refuse(Path(path))
+        return listed(path)
+
+    patch.setattr(Path, "open", open_file)
+    patch.setattr(os, "scandir", list_folder)

@@ -8,9 +8,21 @@ import pytest
 from builders import INFO, Json, encoded, playlist, slice_of, slice_of_raw, track, uri, without
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from loaders import schema
-from loaders.schema import PLAYLIST_REASONS, REASONS, SLICE_REASONS, Playlist, Reject, check, split, validate
+from loaders.schema import (
+    PLAYLIST_REASONS,
+    REASONS,
+    SLICE_REASONS,
+    Playlist,
+    Reject,
+    TrackColumns,
+    check,
+    require_utf8,
+    split,
+    validate,
+)
 from loaders.slices import SliceRefused
 
 DOCS = Path(__file__).parents[2] / "docs" / "rejects.md"
@@ -35,10 +47,18 @@ def refusal_of(data: bytes) -> SliceRefused:
     return refusal.value
 
 
+def checked(raw: bytes, ordinal: int = 0) -> Playlist | Reject:
+    return check(memoryview(raw), ordinal)
+
+
+def views(*raws: bytes) -> list[memoryview]:
+    return [memoryview(raw) for raw in raws]
+
+
 # A slice as a whole
 
 
-def test_a_slice_comes_apart_into_the_bytes_it_had() -> None:
+def test_a_slice_comes_apart_into_views_of_the_bytes_it_had() -> None:
     raws = [
         b'{"a":  1}',
         '{ "b" : "ü\U0001f600\\u00e9\\"]}" }'.encode(),
@@ -48,9 +68,13 @@ def test_a_slice_comes_apart_into_the_bytes_it_had() -> None:
         encoded(playlist()),
     ]
 
-    parts = split(slice_of_raw(raws))
+    data = slice_of_raw(raws)
+
+    parts = split(data)
 
     assert parts.playlists == raws
+    # A slice has 33 MB: it is held once.
+    assert all(view.obj is data for view in parts.playlists)
     assert json.loads(parts.info) == INFO
 
 
@@ -75,8 +99,12 @@ def test_a_byte_order_mark_is_passed_over() -> None:
         (b" \r\n\t", "empty_file"),
         (codecs.BOM_UTF8, "empty_file"),
         (slice_of([playlist()]).decode().encode("utf-16"), "not_utf8"),
-        (slice_of_raw([b'"caf\xe9"']), "not_utf8"),
-        (slice_of_raw([b'"\xed\xa0\x80"']), "not_utf8"),
+        (b'{"info": {"slice": "caf\xe9"}, "playlists": []}', "not_utf8"),
+        (b'{"info": {"slice": "\xed\xa0\x80"}, "playlists": [NaN]}', "not_utf8"),
+        (b'{"info": {}, "caf\xe9": 1, "playlists": []}', "not_utf8"),
+        (b'{"info": {}, "more": "caf\xe9", "playlists": []}', "not_utf8"),
+        (b'{"info": {}, "playlists": []}\xe9', "not_utf8"),
+        (b"\xe9", "not_utf8"),
         (b"\x00" * 100, "not_json"),
         (b"<html></html>", "not_json"),
         (b"pid,name\n1,2\n", "not_json"),
@@ -125,6 +153,39 @@ def test_a_slice_that_cannot_be_trusted_is_refused_as_a_whole(data: bytes, reaso
     assert refusal.detail
 
 
+@pytest.mark.parametrize("bad", [b"caf\xe9", b"\xed\xa0\x80", b"\xf0\x9f\x98", b"\xc0\xaf"])
+@pytest.mark.parametrize("where", ["name", "key", "unknown key", "track", "no playlist"])
+def test_bytes_in_a_playlist_that_are_not_utf8_are_the_fault_of_the_slice(bad: bytes, where: str) -> None:
+    # Which playlist was meant cannot be told from a slice in another encoding: it is not for `check` to reject.
+    raw = {
+        "name": with_text('"@@"').replace(b"@@", bad),
+        "key": with_text('"na@@me"', old='"name"').replace(b"@@", bad),
+        "unknown key": with_text('"x", "@@": 1').replace(b"@@", bad),
+        "track": with_text('"@@"', old='"Album 3"').replace(b"@@", bad),
+        "no playlist": b'"' + bad + b'"',
+    }[where]
+    data = slice_of_raw([encoded(playlist(1)), raw])
+
+    with pytest.raises(UnicodeDecodeError):
+        list(validate(split(data).playlists))
+    with pytest.raises(SliceRefused, match=f"at byte {data.index(bad)}|at byte {data.index(bad) + 3}") as refusal:
+        require_utf8(data)
+    assert refusal.value.reason == "not_utf8"
+
+
+@pytest.mark.parametrize("at", [0, 1, (1 << 20) - 2, (1 << 20) - 1, 1 << 20, (3 << 20) - 3])
+def test_utf8_is_checked_piece_by_piece_as_if_it_were_one(at: int) -> None:
+    emoji = "\U0001f600".encode()
+    around = b" " * at, b" " * 5
+
+    require_utf8(emoji.join(around))
+    require_utf8(b" " * at + emoji)
+    for bad in (emoji[:3], b"\xff"):
+        for data in (bad.join(around), b" " * at + bad):
+            with pytest.raises(SliceRefused, match=rf"at byte {at}\b"):
+                require_utf8(data)
+
+
 def test_a_slice_cut_anywhere_is_refused_and_the_refusal_says_so() -> None:
     data = slice_of([playlist(0, length=1, name='\U0001f600 \\ " NaN'), playlist(1, length=1)])
 
@@ -138,25 +199,45 @@ def test_a_slice_cut_anywhere_is_refused_and_the_refusal_says_so() -> None:
     [
         (with_text("NaN"), "not_a_number"),
         (with_text("-Infinity"), "not_a_number"),
+        (b"NaN", "not_a_number"),
+        (b"-Infinity", "not_a_number"),
+        (b"[Infinity]", "not_a_number"),
+        (with_text('"x", "more": [NaN,NaN ,\t-Infinity\n]'), "not_a_number"),
         (with_text(r'"\ud83d"'), "lone_surrogate"),
         (with_text(r'"\ude00\ud83d"'), "lone_surrogate"),
         (with_text(f'"x", "more": {DEEP}'), "too_deep"),
         (with_text(f'"x", "more": {DEEP_OBJECTS}'), "too_deep"),
-        (DEEP.encode(), "not_an_object"),
+        (DEEP.encode(), "too_deep"),
         (with_text(f'NaN, "x": "\\ud83d", "more": {DEEP}'), None),
     ],
-    ids=["NaN", "Infinity", "high", "low", "arrays", "objects", "no object", "all"],
+    ids=[
+        "NaN",
+        "Infinity",
+        "bare NaN",
+        "bare Infinity",
+        "array of it",
+        "several",
+        "high",
+        "low",
+        "arrays",
+        "objects",
+        "no object",
+        "all",
+    ],
 )
 def test_what_stops_a_decoder_costs_one_playlist_and_not_its_neighbours(bad: bytes, reason: str | None) -> None:
     before = encoded(playlist(1, name="NaN, Infinity \\ud83d [[[ \U0001f600"))
     after = encoded(playlist(2, name='\\"NaN ]]'))
 
-    playlists, rejects = validate(split(slice_of_raw([before, bad, after])).playlists)
+    first, reject, last = validate(split(slice_of_raw([before, bad, after])).playlists)
 
-    assert [(kept.ordinal, kept.pid, kept.raw) for kept in playlists] == [(0, 1, before), (2, 2, after)]
-    [reject] = rejects
+    assert isinstance(first, Playlist)
+    assert isinstance(reject, Reject)
+    assert isinstance(last, Playlist)
+    assert (first.ordinal, first.fields.pid, first.raw) == (0, 1, before)
     assert (reject.ordinal, reject.raw) == (1, bad)
-    assert reason in (None, "not_an_object") or reject.reason == reason
+    assert (last.ordinal, last.fields.pid, last.raw) == (2, 2, after)
+    assert reason is None or reject.reason == reason
 
 
 def test_a_hostile_string_is_split_in_linear_time() -> None:
@@ -203,6 +284,7 @@ KEPT = {
 }
 
 REQUIRED = sorted(set(playlist()))
+KNOWN = {*REQUIRED, "description"}
 REQUIRED_OF_TRACKS = sorted(track(0))
 BROKEN: dict[str, tuple[bytes, str]] = {
     **{
@@ -297,6 +379,23 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     "duplicate unknown key": (with_text('"x", "more": [{"a": 1, "a": 1}]'), "duplicate_key"),
     "NaN": (with_text("NaN", old="1493424000"), "not_a_number"),
     "infinity in an unknown field": (with_text('"x", "more": [-Infinity]'), "not_a_number"),
+    **{
+        f"repeated {key} beside {value}": (with_text(f'{value}, "{key}": {again}'), "duplicate_key")
+        # Each value is one that could hide quotes from who counts them.
+        for value in (r'"\""', r'"\\"', r'"\\\""', r'"\"\"\"\""', r'"\u0022"', r'"\u005c\u0022"', r'"\\u0022"')
+        for key, again in (("name", '"x"'), ("pid", "1"), (r"n\u0061me", '"x"'))
+    },
+    # Two quotes that only look escaped, against the two of a key that is there once more.
+    "a repeated number beside two closing backslashes": (
+        with_text(r'"\\", "description": "\\", "pid": 0'),
+        "duplicate_key",
+    ),
+    "a repeated key in a track beside quotes": (
+        with_text(r'"\"\"", "pos": 0', old='"Album 0"'),
+        "duplicate_key",
+    ),
+    "a repeated description": (with_text(r'"x", "description": "\"", "description": "\\"'), "duplicate_key"),
+    "a repeated collaborative, as a boolean": (with_text('"x", "collaborative": true'), "duplicate_key"),
     "U+0000 in the name": (with_text(r'"\u0000"'), "null_character"),
     "U+0000 after a backslash": (with_text(r'"\\\u0000"'), "null_character"),
     "U+0000 in a track": (encoded(with_track({"album_name": "a\0b"})), "null_character"),
@@ -310,14 +409,41 @@ BROKEN: dict[str, tuple[bytes, str]] = {
 }
 
 
+def held(kept: Playlist) -> tuple[Json, list[Json]]:
+    """What a playlist that was kept says of itself and of its tracks, by field."""
+    fields = {name: getattr(kept.fields, name) for name in KNOWN if getattr(kept.fields, name) is not UNSET}
+    names = TrackColumns._fields
+    return without(fields, "tracks"), [
+        dict(zip(names, values, strict=True)) for values in zip(*kept.tracks, strict=True)
+    ]
+
+
 @pytest.mark.parametrize("raw", KEPT.values(), ids=KEPT)
 def test_an_odd_but_sound_playlist_is_kept_as_it_is(raw: bytes) -> None:
-    assert check(raw, 7) == Playlist(7, json.loads(raw)["pid"], raw)
+    kept = checked(raw, 7)
+
+    assert isinstance(kept, Playlist)
+    assert (kept.ordinal, kept.raw) == (7, raw)
+    document = json.loads(raw)
+    tracks = document.pop("tracks")
+    known = {name: value for name, value in document.items() if name in KNOWN}
+    assert held(kept) == (known, [{name: each[name] for name in REQUIRED_OF_TRACKS} for each in tracks])
+    assert type(kept.fields.collaborative) is type(document["collaborative"])
+
+
+@pytest.mark.parametrize("raw", KEPT.values(), ids=KEPT)
+def test_a_playlist_is_covered_by_its_fields_if_nothing_else_is_in_it(raw: bytes) -> None:
+    kept = checked(raw)
+
+    assert isinstance(kept, Playlist)
+    document = json.loads(raw)
+    unknown = set(document) - KNOWN or any(set(each) != set(REQUIRED_OF_TRACKS) for each in document["tracks"])
+    assert kept.is_covered == (not unknown and isinstance(document["collaborative"], str))
 
 
 @pytest.mark.parametrize(("raw", "reason"), BROKEN.values(), ids=BROKEN)
 def test_a_broken_playlist_is_rejected_with_its_reason_and_its_bytes(raw: bytes, reason: str) -> None:
-    reject = check(raw, 7)
+    reject = checked(raw, 7)
 
     assert isinstance(reject, Reject)
     assert (reject.ordinal, reject.reason, reject.raw) == (7, reason, raw)
@@ -328,13 +454,25 @@ def test_a_broken_playlist_is_rejected_with_its_reason_and_its_bytes(raw: bytes,
 def test_a_repeated_pid_keeps_the_first_sound_playlist() -> None:
     raws = [encoded(playlist(5, name="")), encoded(playlist(5)), encoded(playlist(5)), encoded(playlist(6))]
 
-    playlists, rejects = validate(raws)
+    empty, sound, repeated, other = validate(views(*raws))
 
-    assert [(kept.ordinal, kept.pid) for kept in playlists] == [(1, 5), (3, 6)]
-    assert [(reject.ordinal, reject.pid, reject.reason) for reject in rejects] == [
-        (0, 5, "empty_name"),
-        (2, 5, "repeated_pid"),
-    ]
+    assert isinstance(empty, Reject)
+    assert (empty.ordinal, empty.pid, empty.reason) == (0, 5, "empty_name")
+    assert isinstance(sound, Playlist)
+    assert (sound.ordinal, sound.fields.pid) == (1, 5)
+    assert isinstance(repeated, Reject)
+    assert (repeated.ordinal, repeated.pid, repeated.reason, repeated.raw) == (2, 5, "repeated_pid", raws[2])
+    assert isinstance(other, Playlist)
+    assert (other.ordinal, other.fields.pid) == (3, 6)
+
+
+def test_the_bytes_of_a_reject_are_its_own() -> None:
+    # A view would keep the 33 MB around it, and a worker could not hand it over.
+    bad, _, repeated = validate(views(encoded(playlist(5, name="")), encoded(playlist(5)), encoded(playlist(5))))
+
+    assert isinstance(bad, Reject)
+    assert isinstance(repeated, Reject)
+    assert (type(bad.raw), type(repeated.raw)) == (bytes, bytes)
 
 
 @pytest.mark.parametrize(
@@ -349,7 +487,7 @@ def test_a_repeated_pid_keeps_the_first_sound_playlist() -> None:
     ],
 )
 def test_the_detail_names_the_field_and_the_value(document: Json, detail: str) -> None:
-    reject = check(encoded(document), 0)
+    reject = checked(encoded(document))
 
     assert isinstance(reject, Reject)
     assert reject.detail == detail
@@ -359,7 +497,7 @@ def test_the_detail_names_the_field_and_the_value(document: Json, detail: str) -
     ("value", "pid"), [(-1, -1), (2**40, 2**40), (2**63, None), (True, None), ("5", None), (None, None), (1.0, None)]
 )
 def test_a_reject_tells_the_pid_where_it_is_an_integer(value: object, pid: int | None) -> None:
-    reject = check(encoded(playlist(pid=0) | {"pid": value}), 0)
+    reject = checked(encoded(playlist(pid=0) | {"pid": value}))
 
     assert isinstance(reject, Reject)
     assert reject.pid == pid
@@ -367,15 +505,25 @@ def test_a_reject_tells_the_pid_where_it_is_an_integer(value: object, pid: int |
 
 @pytest.mark.parametrize(
     "document",
-    [playlist(), playlist(3, 250, description="é \U0001f600", collaborative="true"), playlist(length=1)],
+    [
+        playlist(),
+        playlist(3, 250, description="é \U0001f600", collaborative="true"),
+        playlist(length=1),
+        playlist(name='"a" \\ "b"\\\\', description='\\"', tracks=[track(0, track_name='7" \\', album_name='\\\\"')]),
+        playlist(
+            name="tab\t, break\n, \x01, @quoted@", tracks=[track(0, track_name="", artist_name="", album_name="")]
+        ),
+    ],
 )
 def test_clean_playlists_of_the_official_form_need_no_second_look(
     document: Json, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(schema, "_check_carefully")
 
-    assert isinstance(check(json.dumps(document, indent=4).encode(), 0), Playlist)
-    assert isinstance(check(json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode(), 0), Playlist)
+    assert isinstance(checked(json.dumps(document, indent=4).encode()), Playlist)
+    assert isinstance(checked(json.dumps(document, separators=(" ,\r\n", " :\t")).encode()), Playlist)
+    assert isinstance(checked(json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()), Playlist)
+    assert isinstance(checked(json.dumps(document).replace("@", r"\u0022").encode()), Playlist)
 
 
 VALUES = st.recursive(
@@ -395,7 +543,7 @@ def test_the_quick_and_the_careful_look_agree(changes: Json, of_track: Json, asc
     text = json.dumps(with_track(of_track) | changes, ensure_ascii=ascii_only)
     raw = text.encode("utf-8")
 
-    assert check(raw, 0) == schema._check_carefully(raw, 0)
+    assert checked(raw) == schema._check_carefully(memoryview(raw), raw, 0)
 
 
 # The documentation

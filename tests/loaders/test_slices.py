@@ -2,17 +2,19 @@
 
 import os
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from builders import encoded, playlist, slice_of, write_gzip, write_slice, write_zip
+from builders import encoded, forbid, playlist, slice_of, write_gzip, write_slice, write_zip, zip_of
 
 from loaders import slices
 from loaders.schema import SLICE_REASONS
-from loaders.slices import SliceRefused, SourceError, discover, read
+from loaders.slices import SliceRefused, discover, read
 
 DATA = slice_of([playlist(0), playlist(1)])
 MEMBER = "data/mpd.slice.0-999.json"
+ARCHIVE = zip_of({MEMBER: DATA})
 
 
 def reason_of(path: Path) -> str:
@@ -124,32 +126,102 @@ def test_a_look_tells_changed_files_and_members_apart(tmp_path: Path) -> None:
     assert len({before.fingerprint, touched.fingerprint, member.fingerprint, other.fingerprint}) == 4
 
 
-@pytest.mark.parametrize("kind", ["missing", "empty folder", "folder of others", "empty zip", "not a zip", "cut zip"])
-def test_a_path_without_slices_is_an_error_that_names_it(tmp_path: Path, kind: str) -> None:
-    path = tmp_path / ("folder" if "folder" in kind else "mpd.zip")
-    match kind:
-        case "empty folder":
-            path.mkdir()
-        case "folder of others":
-            path.mkdir()
-            (path / "readme.json").write_bytes(b"{}")
-        case "empty zip":
-            write_zip(path, {})
-        case "not a zip":
-            path.write_bytes(DATA)
-        case "cut zip":
-            write_zip(path, {MEMBER: DATA})
-            path.write_bytes(path.read_bytes()[:-30])
+PATHS_WITHOUT_SLICES: dict[str, tuple[str, Callable[[Path], object], str]] = {
+    "missing": ("there", lambda path: None, "absent"),
+    "missing zip": ("mpd.zip", lambda path: None, "absent"),
+    "below a file": ("file/there", lambda path: path.parent.write_bytes(b""), "absent"),
+    "dangling link": ("there", lambda path: path.symlink_to("nowhere"), "absent"),
+    "circle of links": ("there", lambda path: path.symlink_to(path), "absent"),
+    "device": ("there", lambda path: path.symlink_to(os.devnull), "absent"),
+    "pipe": ("there", os.mkfifo, "absent"),
+    "name beyond the limit": ("x" * 300, lambda path: None, "unreadable"),
+    "empty folder": ("folder", Path.mkdir, "no_slices"),
+    "folder of others": ("folder", lambda path: write_slice(path, 0, DATA).rename(path / "notes.txt"), "no_slices"),
+    "empty zip": ("mpd.zip", lambda path: write_zip(path, {}), "no_slices"),
+    "zip of others": ("mpd.zip", lambda path: write_zip(path, {"a.json": b"{}", "notes.txt": DATA}), "no_slices"),
+    "empty file called zip": ("mpd.zip", Path.touch, "corrupt_archive"),
+    "not a zip": ("mpd.zip", lambda path: path.write_bytes(DATA), "corrupt_archive"),
+    "cut zip": ("mpd.zip", lambda path: path.write_bytes(ARCHIVE[:-30]), "corrupt_archive"),
+    "zip of a version to come": (
+        "mpd.zip",
+        lambda path: path.write_bytes(with_directory_byte(ARCHIVE, 6, 200)),
+        "corrupt_archive",
+    ),
+    "zip with a name that is not UTF-8": (
+        "mpd.zip",
+        lambda path: path.write_bytes(with_directory_byte(ARCHIVE, 9, 8).replace(b"mpd.slice", b"mpd\xffslice")),
+        "corrupt_archive",
+    ),
+}
 
-    with pytest.raises(SourceError) as error:
-        discover([path])
 
-    assert str(path) in str(error.value)
+def with_directory_byte(archive: bytes, at: int, value: int) -> bytes:
+    """An archive with another byte in what the directory at its end says of the first member."""
+    data = bytearray(archive)
+    data[data.index(b"PK\x01\x02") + at] = value
+    return bytes(data)
 
 
-def test_a_device_is_not_a_source() -> None:
-    with pytest.raises(SourceError, match="not a file or a folder"):
-        discover([os.devnull])
+@pytest.mark.parametrize(("name", "make", "reason"), PATHS_WITHOUT_SLICES.values(), ids=PATHS_WITHOUT_SLICES)
+def test_a_path_without_slices_is_refused_by_itself(
+    tmp_path: Path, name: str, make: Callable[[Path], object], reason: str
+) -> None:
+    path = tmp_path / name
+    make(path)
+    before = write_slice(tmp_path / "before", 0, DATA)
+    after = write_slice(tmp_path / "after", 0, DATA)
+
+    first, refused, last = discover([before, path, after])
+
+    assert (read(first), read(last)) == (DATA, DATA)
+    assert (refused.path, refused.member, refused.fingerprint) == (path, None, None)
+    assert refused.refusal is not None
+    assert refused.refusal.reason == reason_of(path) == reason
+
+
+def test_a_relative_path_without_slices_is_named_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    [refused] = discover(["missing"])
+
+    assert refused.path == tmp_path / "missing"
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "file"])
+def test_a_path_that_may_not_be_read_is_refused_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    path = {
+        "folder": lambda: write_slice(tmp_path / "folder", 0, DATA).parent,
+        # Of another name: what kind of file it is can then only be told by opening it.
+        "zip": lambda: write_zip(tmp_path / "dataset", {MEMBER: DATA}),
+        "file": lambda: write_slice(tmp_path, 0, DATA),
+    }[kind]()
+    other = write_slice(tmp_path / "other", 1000, DATA)
+    forbid(monkeypatch, path)
+
+    refused, sound = discover([path, other])
+
+    assert (refused.path, reason_of(path), read(sound)) == (path, "unreadable", DATA)
+    with pytest.raises(SliceRefused, match="Permission denied"):
+        read(refused)
+
+
+@pytest.mark.parametrize("name", ["mpd.slice.1000-1999.json", "notes.json"])
+def test_a_file_that_may_not_be_read_costs_no_other_of_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    sound = write_slice(tmp_path, 0, DATA)
+    forbidden = tmp_path / name
+    forbidden.write_bytes(DATA)
+    forbid(monkeypatch, forbidden)
+
+    found = {source.path: source for source in discover([tmp_path])}
+
+    assert read(found[sound]) == DATA
+    assert found.keys() == {sound, forbidden}
+    with pytest.raises(SliceRefused, match="unreadable"):
+        read(found[forbidden])
 
 
 def test_a_file_name_that_is_not_utf8_still_has_a_source_that_is_text(tmp_path: Path) -> None:
@@ -206,6 +278,28 @@ def test_a_member_that_lies_about_its_size_is_corrupt(tmp_path: Path, difference
     path.write_bytes(path.read_bytes().replace(size.to_bytes(4, "little"), lie.to_bytes(4, "little")))
 
     assert reason_of(path) == "corrupt_archive"
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_archive_with_any_byte_damaged_is_read_right_or_refused_for_it(tmp_path: Path, compression: int) -> None:
+    data = slice_of([playlist(0, length=1)])
+    path = write_zip(tmp_path / "mpd.zip", {MEMBER: data, "notes.json": b"[1, 2]"}, compression)
+    whole = path.read_bytes()
+    reasons = set()
+
+    # Every byte of what describes the members, and some of their content.
+    for position in {*range(0, len(whole), 7), *range(90), *range(len(whole) - 260, len(whole))}:
+        damaged = bytearray(whole)
+        damaged[position] ^= 0x81
+        path.write_bytes(damaged)
+        for source in discover([path]):
+            try:
+                assert read(source) in (data, b"[1, 2]")
+            except SliceRefused as refusal:
+                reasons.add(refusal.reason)
+
+    assert "corrupt_archive" in reasons
+    assert reasons <= {"corrupt_archive", "encrypted", "no_slices"}
 
 
 def test_an_encrypted_member_says_so(tmp_path: Path) -> None:

@@ -63,9 +63,12 @@ def assert_one_clear_line(done: subprocess.CompletedProcess[str], code: int, *wo
         assert word in line, line
 
 
-def test_a_wrong_path_is_said_with_the_path(database: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["load", "run"])
+def test_a_wrong_path_is_refused_and_said_with_the_path(database: str, tmp_path: Path, command: str) -> None:
     missing = tmp_path / "no such\nfile.zip"
-    assert_one_clear_line(mixhouse("load", missing), 2, "no such")
+    done = mixhouse(command, missing)
+    assert_one_clear_line(done, 1, "no such", "(absent)")
+    assert "Built" not in done.stdout
 
 
 def test_an_unreachable_server_is_said_with_its_address(tmp_path: Path) -> None:

@@ -92,6 +92,15 @@ def load_slice(connection, version):
     )
 
 
+def land_playlists(connection, slices_by_pid):
+    for pid, slice_id in slices_by_pid.items():
+        connection.execute(
+            "insert into staging.playlists values (%s, %s, %s, 0, now(), null, false, 0, 1, 1, 1, 1, 1, 1, 'a', null,"
+            " '{a}', '{a}', '{a}', '{a}', '{a}', '{a}', '{1}', null)",
+            [pid, slice_id, slice_id],
+        )
+
+
 def test_an_empty_database_gives_a_report_that_says_what_to_do(connection, tmp_path):
     page = report(connection, tmp_path)
     for sentence in (
@@ -169,9 +178,7 @@ def test_the_same_database_gives_the_same_file(trained, tmp_path):
 
 def test_counts_of_what_was_loaded_are_shown(trained, tmp_path):
     load_slice(trained, "v1")
-    trained.execute(
-        "insert into staging.playlists (pid, slice_id, ordinal, doc) values (1, 1, 0, '{}'), (2, 1, 1, '{}')"
-    )
+    land_playlists(trained, {1: 1, 2: 1})
     trained.execute("create schema marts")
     trained.execute("create table marts.tracks as select generate_series(1, 1234)")
     page = report(trained, tmp_path)
@@ -182,7 +189,7 @@ def test_counts_of_what_was_loaded_are_shown(trained, tmp_path):
 @pytest.mark.parametrize(("version", "is_noted"), [("synthetic-1", True), ("v1", False)])
 def test_synthetic_data_is_called_synthetic_and_other_data_is_not(connection, tmp_path, version, is_noted):
     load_slice(connection, version)
-    connection.execute("insert into staging.playlists (pid, slice_id, ordinal, doc) values (1, 1, 0, '{}')")
+    land_playlists(connection, {1: 1})
     assert ("This data is synthetic" in report(connection, tmp_path).text) == is_noted
     assert ("It proves plumbing, not insight" in report(connection, tmp_path).text) == is_noted
 
@@ -190,9 +197,7 @@ def test_synthetic_data_is_called_synthetic_and_other_data_is_not(connection, tm
 def test_synthetic_playlists_among_others_are_counted_until_they_are_replaced(connection, tmp_path):
     load_slice(connection, "synthetic-1")
     load_slice(connection, "v1")
-    connection.execute(
-        "insert into staging.playlists (pid, slice_id, ordinal, doc) values (1, 1, 0, '{}'), (2, 2, 1, '{}')"
-    )
+    land_playlists(connection, {1: 1, 2: 2})
     assert "1 of 2 playlists are synthetic" in report(connection, tmp_path).text
     connection.execute("update staging.playlists set superseded_at = now() where slice_id = 1")
     assert "synthetic" not in report(connection, tmp_path).text

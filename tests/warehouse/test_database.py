@@ -1,5 +1,6 @@
 import logging
 import os
+import re
 import subprocess
 import threading
 from pathlib import Path
@@ -280,11 +281,24 @@ def test_failing_schema_changes_nothing(
     connection: Connection, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     broken = tmp_path / "schema.sql"
-    broken.write_text("create table ops.half (id integer); create table ops.half (id integer);")
+    layout = re.findall(r"^-- Layout .*", module.SCHEMA_FILE.read_text(), flags=re.MULTILINE)[0]
+    broken.write_text(f"{layout}\ncreate table ops.half (id integer); create table ops.half (id integer);")
     monkeypatch.setattr(module, "SCHEMA_FILE", broken)
     with pytest.raises(psycopg.errors.DuplicateTable):
         connect()
     assert connection.execute("select to_regclass('ops.half')").fetchone() == (None,)
+
+
+def test_tables_of_another_layout_are_left_alone_with_what_to_do(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    other = tmp_path / "schema.sql"
+    other.write_text(re.sub(r"^-- Layout \d+", "-- Layout 0", module.SCHEMA_FILE.read_text(), flags=re.MULTILINE))
+    stamp = connection.execute("select obj_description('ops'::regnamespace)").fetchone()
+    monkeypatch.setattr(module, "SCHEMA_FILE", other)
+    with pytest.raises(DatabaseUnfit, match=r"another version of Mixhouse.*mixhouse db reset"):
+        connect()
+    assert connection.execute("select obj_description('ops'::regnamespace)").fetchone() == stamp
 
 
 def test_reader_connects_when_the_tables_are_there(

@@ -1,24 +1,29 @@
+with playlists as (
+
+    select * from {{ source('mpd', 'playlists') }}
+    where superseded_at is null
+
+)
+
 select
     playlists.pid,
-    tracks.pos,
-    tracks.track_uri,
+    tracks.pos::integer - 1 as pos,
+    'spotify:track:' || tracks.track_id as track_uri,
     tracks.track_name,
-    tracks.album_uri,
+    'spotify:album:' || tracks.album_id as album_uri,
     tracks.album_name,
-    tracks.artist_uri,
+    'spotify:artist:' || tracks.artist_id as artist_uri,
     tracks.artist_name,
     tracks.duration_ms
-from {{ source('mpd', 'playlists') }} as playlists
+from playlists
 cross join
-    lateral jsonb_to_recordset(playlists.doc -> 'tracks')
-        as tracks (
-            pos integer,
-            track_uri text,
-            track_name text,
-            album_uri text,
-            album_name text,
-            artist_uri text,
-            artist_name text,
-            duration_ms integer
-        )
-where playlists.superseded_at is null
+    lateral unnest(
+        playlists.track_ids,
+        playlists.track_names,
+        playlists.album_ids,
+        playlists.album_names,
+        playlists.artist_ids,
+        playlists.artist_names,
+        playlists.track_durations_ms
+    ) with ordinality
+        as tracks (track_id, track_name, album_id, album_name, artist_id, artist_name, duration_ms, pos)

@@ -1,0 +1,121 @@
+"""What people see of a load: how far it is, and what came of it."""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from loaders.load import LoadReport, SliceOutcome
+from loaders.load import Progress as OnSlice
+from loaders.rejects import Listing
+from mixhouse.console import ERR, OUT, printable
+
+logger = logging.getLogger(__name__)
+
+LOG_SECONDS = 5
+MOST_LISTED = 100
+
+
+@contextmanager
+def load_progress() -> Iterator[OnSlice]:
+    """Show slices, playlists and megabytes a second, and the time left: a bar on a terminal, else a line now and then.
+
+    Yields:
+        What `loaders.load.load` tells of each slice.
+    """
+    pace = _Pace()
+    if ERR.is_terminal:
+        columns = (TextColumn("Loading slices"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[pace]}"))
+        times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+        with Progress(*columns, *times, console=ERR, transient=True) as bar:
+            task = bar.add_task("", total=None, pace="")
+
+            def show(outcome: SliceOutcome, done: int, total: int) -> None:
+                pace.count(outcome)
+                bar.update(task, completed=done, total=total, pace=str(pace))
+
+            yield show
+        return
+
+    logged_at = time.monotonic()
+
+    def log(outcome: SliceOutcome, done: int, total: int) -> None:
+        nonlocal logged_at
+        pace.count(outcome)
+        if time.monotonic() - logged_at >= LOG_SECONDS:
+            logged_at = time.monotonic()
+            logger.info("loaded %d of %d slices, %s, %.0f s left", done, total, pace, pace.seconds_left(total - done))
+
+    yield log
+
+
+class _Pace:
+    """How fast a load goes; slices that were passed over unread do not count."""
+
+    def __init__(self) -> None:
+        self.started = time.monotonic()
+        self.slices = self.playlists = self.bytes = 0
+
+    def count(self, outcome: SliceOutcome) -> None:
+        self.slices += outcome.bytes > 0
+        self.playlists += outcome.landed + outcome.unchanged + outcome.rejected
+        self.bytes += outcome.bytes
+
+    def seconds_left(self, slices: int) -> float:
+        return slices * (time.monotonic() - self.started) / max(self.slices, 1)
+
+    def __str__(self) -> str:
+        seconds = time.monotonic() - self.started
+        return f"{self.playlists / seconds:,.0f} playlists/s, {self.bytes / 1e6 / seconds:,.0f} MB/s"
+
+
+def print_load(report: LoadReport) -> None:
+    """Print what came of a load, and list what was refused."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(justify="right")
+    table.add_column()
+    rows = [
+        (report.landed, "slices landed"),
+        (report.skipped, "slices skipped: they had landed already"),
+        (report.refused, "slices refused"),
+        (report.playlists_landed, "playlists landed"),
+        (report.playlists_superseding, "of them in another version than the one that was there"),
+        (report.playlists_unchanged, "playlists unchanged"),
+        (report.playlists_rejected, "playlists rejected"),
+    ]
+    for number, what in rows:
+        if number or what in ("slices landed", "playlists landed"):
+            table.add_row(f"{number:,}", what)
+    OUT.print(table)
+    rate = f", {report.bytes / 1e6 / report.seconds:,.0f} MB/s" if report.bytes else ""
+    OUT.print(f"Loaded {report.bytes / 1e6:,.1f} MB in {report.seconds:.1f} s{rate}.", markup=False)
+    complaints = list(_complaints(report))
+    for complaint in complaints[:MOST_LISTED]:
+        ERR.print(printable(complaint), markup=False)
+    if len(complaints) > MOST_LISTED:
+        ERR.print(f"... and {len(complaints) - MOST_LISTED:,} more; all are in staging.slices and staging.rejects")
+    if report.playlists_rejected:
+        ERR.print("The rejects, with their reasons: mixhouse rejects list", markup=False)
+
+
+def _complaints(report: LoadReport) -> Iterator[str]:
+    for outcome in report.slices:
+        if outcome.outcome == "refused":
+            yield f"{outcome.source}: refused ({outcome.reason}): {outcome.detail}"
+        elif outcome.rejected:
+            yield f"{outcome.source}: {outcome.rejected:,} playlists rejected"
+
+
+def print_rejects(listing: Listing) -> None:
+    """Print rejects, one a line, and how many there are by reason."""
+    for reject in listing.rejects:
+        pid = "pid unknown" if reject.pid is None else f"pid {reject.pid}"
+        where = f"slice {reject.slice_id}, playlist {reject.ordinal}, {pid}"
+        OUT.print(printable(f"{where}: {reject.reason}: {reject.detail} ({reject.source})"), markup=False)
+    total = sum(listing.counts.values())
+    if len(listing.rejects) < total:
+        OUT.print(f"... and {total - len(listing.rejects):,} more")
+    OUT.print(f"{total:,} rejects" + "".join(f", {count:,} {reason}" for reason, count in listing.counts.items()))
