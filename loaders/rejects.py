@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 from psycopg import Connection, sql
 
 from loaders.load import Connect, LoadReport, Progress, load
@@ -159,7 +159,8 @@ def export(connect: Connect, path: Path, selection: Selection, *, overwrite: boo
 def _version(connection: Connection, selection: Selection) -> str:
     """Say what the slices call their version; where some were made, the made ones first, for what they count as."""
     rows = connection.execute(*selection.query("coalesce(info ->> 'version', 'unknown')")).fetchall()
-    return " and ".join(sorted({str(version) for (version,) in rows}, key=lambda name: (name[:9] != "synthetic", name)))
+    versions = {version for (versions,) in rows for version in versions.split(" and ")}
+    return " and ".join(sorted(versions, key=lambda version: (not version.startswith("synthetic"), version)))
 
 
 def _raws(connection: Connection, selection: Selection) -> Iterator[bytes]:
@@ -172,8 +173,8 @@ def _raws(connection: Connection, selection: Selection) -> Iterator[bytes]:
 class _Named(Struct):
     """A reject as `info` names it."""
 
-    slice_id: int
-    ordinal: int
+    slice_id: Annotated[int, Meta(ge=0, le=2**31 - 1)]
+    ordinal: Annotated[int, Meta(ge=0, le=2**31 - 1)]
     source: str
     reason: str
 

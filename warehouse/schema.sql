@@ -209,26 +209,45 @@ comment on column staging.rejects.raw is 'The bytes of the playlist object as th
 
 create or replace view staging.open_rejects as
 with corrected as (
-    select jsonb_build_object('slice_id', entry -> 'slice_id', 'ordinal', entry -> 'ordinal') as reject
+    -- A file that `mixhouse rejects export` wrote names the rejects in it. What is still wrong with them when it lands
+    -- is a reject of that slice.
+    select
+        entry ->> 'slice_id' as slice_id,
+        entry ->> 'ordinal' as ordinal,
+        entry ->> 'reason' as reason,
+        entry ->> 'source' as source
     from staging.slices
     cross join lateral jsonb_path_query(slices.info, 'lax $.rejects[*]') as entry
     where slices.outcome = 'landed'
+),
+
+-- A file may be loaded again after a repair: only what became of it last counts. A file of rejects is known by those
+-- that it names, for several may have the same path, and one may have several.
+latest as (
+    select distinct on (attempts.rejects, attempts.source, attempts.member) attempts.slice_id
+    from (
+        select
+            coalesce(duplicate_of, slice_id) as slice_id,
+            slice_id as attempt_id,
+            info -> 'rejects' as rejects,
+            case when info -> 'rejects' is null then source end as source,
+            case when info -> 'rejects' is null then member end as member
+        from staging.slices
+    ) as attempts
+    order by attempts.rejects asc, attempts.source asc, attempts.member asc, attempts.attempt_id desc
 )
 
 select rejects.*
 from staging.rejects
 where
-    -- A file that `mixhouse rejects export` wrote names the rejects in it. What is still wrong with them when it lands
-    -- is a reject of that slice.
-    jsonb_build_object('slice_id', rejects.slice_id, 'ordinal', rejects.ordinal) not in (
-        select corrected.reject
-        from corrected
-    )
-    -- A file may be loaded again after a repair: only what became of it last counts.
-    and rejects.slice_id in (
-        select distinct on (slices.source, slices.member) coalesce(slices.duplicate_of, slices.slice_id)
-        from staging.slices
-        order by slices.source asc, slices.member asc, slices.slice_id desc
+    rejects.slice_id in (select latest.slice_id from latest)
+    and not exists (
+        select from corrected
+        where
+            corrected.slice_id = rejects.slice_id::text
+            and corrected.ordinal = rejects.ordinal::text
+            and corrected.reason = rejects.reason
+            and corrected.source = concat_ws('!', rejects.source, rejects.member)
     )
     -- Nor is a playlist missing that was rejected once and has landed since. One that landed before, or from elsewhere
     -- in the same slice, is not what was rejected.
