@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -277,7 +278,9 @@ def _start_worker(connect: Connect) -> tuple[Pipe, BaseProcess]:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_work, args=(theirs, connect), daemon=True)
-    # Ctrl-C goes to every process of the terminal, and it is ours to answer. A blocked signal stays so in the child.
+    # Ctrl-C goes to every process of the terminal, and it is ours to answer. A blocked signal stays so in the child;
+    # starting the tracker of multiprocessing, which the first child needs, would unblock it.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         process.start()

@@ -38,10 +38,12 @@ SLICES_A_BATCH = 24
 PLAYLISTS_A_SLICE = 50
 TRACKS_A_PLAYLIST = 12
 
-LOAD = [str(BIN / "mixhouse"), "load", "--workers", "2"]
+WORKERS = 2
+LOAD = [str(BIN / "mixhouse"), "load", "--workers", str(WORKERS)]
 # Exit codes of a load that has gone through everything, without and with rejects, and of one that Ctrl-C ended.
 FINISHED = (0, 1)
 INTERRUPTED = 130
+GOES_ON = "mixhouse: interrupted; what was finished stays, and the same command goes on from there"
 
 Json = dict[str, Any]
 Found = TypeVar("Found")
@@ -459,18 +461,33 @@ def test_ctrl_c_stops_every_process_keeps_what_was_finished_and_says_how_to_go_o
     with being_landed_elsewhere(Path(one)), being_landed_elsewhere(Path(another)) as connection:
         command = load(expected.folder)
         # Both have a slice in hand now.
-        wait_for(lambda: waiting(connection) == 2)
+        wait_for(lambda: waiting(connection) == WORKERS)
         os.killpg(command.process.pid, signal.SIGINT)
 
         assert command.end() == INTERRUPTED
         command.wait_until_nothing_is_left()
-        assert command.output.read_text().splitlines()[-1] == (
-            "mixhouse: interrupted; what was finished stays, and the same command goes on from there"
-        )
+        assert command.output.read_text().splitlines()[-1] == GOES_ON
         assert landed(connection) == set(others)
         assert outcomes_of_loads() == {"interrupted": 1}
 
     assert load(expected.folder).end() in FINISHED
+    assert_landed_exactly_once(expected)
+
+
+@pytest.mark.usefixtures("database")
+def test_ctrl_c_is_for_the_command_to_answer_not_for_the_processes_that_load(
+    load: Callable[[Path], Command], tmp_path: Path
+) -> None:
+    expected = Input(tmp_path / "slices")
+    expected.add_batch()
+    with being_landed_elsewhere(Path(next(iter(expected.counts)))):
+        command = load(expected.folder)
+        wait_for(lambda: len(command.workers()) == WORKERS)
+        for process in command.workers():
+            process.send_signal(signal.SIGINT)
+
+    assert command.end() in FINISHED
+
     assert_landed_exactly_once(expected)
 
 
