@@ -20,12 +20,13 @@ _CONTENT = (
     *("collaborative", "modified_at", "num_tracks", "num_albums", "num_artists", "num_followers", "num_edits"),
     *("duration_ms", "name", "description", *_ARRAYS, "document"),
 )
-_COLUMNS = ("pid", "slice_id", "newest_slice_id", "ordinal", *_CONTENT)
+_COLUMNS = ("pid", "slice_id", "ordinal", *_CONTENT)
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
 _TRAILER = struct.pack(">h", -1)
-# Each field is its length and its value. These are the first ones, which have a fixed length, after their number.
-_FIXED = struct.Struct(">h ii ii ii ii i? iq ii ii ii ii ii iq")
+# Each field is its length and its value. First comes the number of fields, then those of a fixed length.
+_KEY = struct.Struct(">h ii ii ii")
+_FIXED = struct.Struct(">i? iq ii ii ii ii ii iq")
 _LENGTH = struct.Struct(">i")
 _NULL = _LENGTH.pack(-1)
 _JSONB_VERSION = b"\x01"
@@ -44,7 +45,7 @@ class PackedPlaylist(NamedTuple):
         ordinal: Its position in the slice, from 0.
         pid: Its number in the dataset.
         raw: Its bytes as they stood.
-        row: The row.
+        row: The row, without the fields that say where it comes from.
     """
 
     ordinal: int
@@ -74,7 +75,7 @@ class Landed:
 # Rows
 
 
-def pack(playlist: Playlist, slice_id: int) -> PackedPlaylist:
+def pack(playlist: Playlist) -> PackedPlaylist:
     """Make the row of a playlist.
 
     The format of binary COPY, and of arrays in it, is that of PostgreSQL's documentation of COPY and of `array_send`.
@@ -82,8 +83,6 @@ def pack(playlist: Playlist, slice_id: int) -> PackedPlaylist:
     fields, tracks = playlist.fields, playlist.tracks
     name = fields.name.encode()
     fixed = _FIXED.pack(
-        len(_COLUMNS),
-        *(4, fields.pid, 4, slice_id, 4, slice_id, 4, playlist.ordinal),
         *(1, fields.collaborative in (True, "true"), 8, fields.modified_at),
         *(4, fields.num_tracks, 4, fields.num_albums, 4, fields.num_artists),
         *(4, fields.num_followers, 4, fields.num_edits, 8, fields.duration_ms),
@@ -137,8 +136,6 @@ def _integers(numbers: Sequence[int]) -> bytes:
 def land(connection: Connection, slice_id: int, playlists: Sequence[PackedPlaylist]) -> Landed:
     """Store the playlists of a slice, within the transaction of the caller.
 
-    Of two versions of a playlist, that of the slice with the higher number is the newer one, whichever lands first.
-
     Args:
         connection: In a transaction that has the ledger row of the slice.
         slice_id: Key of that row.
@@ -148,9 +145,9 @@ def land(connection: Connection, slice_id: int, playlists: Sequence[PackedPlayli
         psycopg.errors.UniqueViolation: Another session has landed the same playlists meanwhile. Begin again with a new
             transaction.
     """
-    held = _lock_held(connection, [playlist.pid for playlist in playlists])
+    held = _held_pids(connection, [playlist.pid for playlist in playlists])
     new = [playlist for playlist in playlists if playlist.pid not in held]
-    rejects = _copy_storable(connection, "staging.playlists", new)
+    rejects = _copy_storable(connection, "staging.playlists", slice_id, new)
     landed = len(new) - len(rejects)
     if not held:
         return Landed(landed, 0, 0, rejects)
@@ -158,71 +155,46 @@ def land(connection: Connection, slice_id: int, playlists: Sequence[PackedPlayli
     return Landed(landed + again.landed, again.unchanged, again.superseding, rejects + again.rejects)
 
 
-def _lock_held(connection: Connection, pids: list[int]) -> set[int]:
-    """Return which pids have a current version, and keep others from changing that until the transaction ends."""
+def _held_pids(connection: Connection, pids: list[int]) -> set[int]:
     rows = connection.execute(
-        "select pid from staging.playlists where superseded_at is null and pid = any(%s) order by pid for update",
-        [pids],
+        "select pid from staging.playlists where superseded_at is null and pid = any(%s)", [pids]
     ).fetchall()
     return {pid for (pid,) in rows}
 
 
 def _land_returning(connection: Connection, slice_id: int, playlists: Sequence[PackedPlaylist]) -> Landed:
     connection.execute("create temporary table incoming (like staging.playlists including defaults) on commit drop")
-    rejects = _copy_storable(connection, "pg_temp.incoming", playlists)
-    unchanged = connection.execute(_DELETE_UNCHANGED, {"slice_id": slice_id}).rowcount
+    rejects = _copy_storable(connection, "pg_temp.incoming", slice_id, playlists)
+    unchanged = connection.execute(_DELETE_UNCHANGED).rowcount
     connection.execute(
         "update staging.playlists as held set superseded_at = now() from pg_temp.incoming"
-        " where held.pid = incoming.pid and held.superseded_at is null and held.newest_slice_id < %s",
-        [slice_id],
+        " where held.pid = incoming.pid and held.superseded_at is null"
     )
-    landed = connection.execute(_INSERT_VERSIONS).rowcount
+    landed = connection.execute("insert into staging.playlists select * from pg_temp.incoming").rowcount
     return Landed(landed, unchanged, landed, rejects)
 
 
 _DELETE_UNCHANGED = sql.SQL(
     """
-    with unchanged as (
-        delete from pg_temp.incoming
-        using staging.playlists as held
-        where held.pid = incoming.pid and held.superseded_at is null
-            and ({held}) is not distinct from ({incoming})
-        returning incoming.pid
-    ),
-
-    confirmed as (
-        update staging.playlists as held set newest_slice_id = %(slice_id)s
-        from unchanged
-        where held.pid = unchanged.pid and held.superseded_at is null and held.newest_slice_id < %(slice_id)s
-    )
-
-    select from unchanged
+    delete from pg_temp.incoming
+    using staging.playlists as held
+    where held.pid = incoming.pid and held.superseded_at is null and ({held}) is not distinct from ({incoming})
     """
 ).format(
     held=sql.SQL(", ").join(sql.Identifier("held", column) for column in _CONTENT),
     incoming=sql.SQL(", ").join(sql.Identifier("incoming", column) for column in _CONTENT),
 )
-# What is older than the current version goes straight into its history.
-_INSERT_VERSIONS = sql.SQL(
-    """
-    insert into staging.playlists ({columns}, superseded_at)
-    select {incoming}, case when held.pid is not null then now() end
-    from pg_temp.incoming
-    left join staging.playlists as held on incoming.pid = held.pid and held.superseded_at is null
-    """
-).format(
-    columns=sql.SQL(", ").join(map(sql.Identifier, _COLUMNS)),
-    incoming=sql.SQL(", ").join(sql.Identifier("incoming", column) for column in _COLUMNS),
-)
 
 
-def _copy_storable(connection: Connection, table: LiteralString, playlists: Sequence[PackedPlaylist]) -> list[Reject]:
+def _copy_storable(
+    connection: Connection, table: LiteralString, slice_id: int, playlists: Sequence[PackedPlaylist]
+) -> list[Reject]:
     """COPY all playlists that PostgreSQL can store, finding the others by halves, and return those."""
     if not playlists:
         return []
     try:
         with connection.transaction():
-            _copy(connection, table, playlists)
+            _copy(connection, table, slice_id, playlists)
     except UNSTORABLE as error:
         if len(playlists) == 1:
             [playlist] = playlists
@@ -230,13 +202,13 @@ def _copy_storable(connection: Connection, table: LiteralString, playlists: Sequ
             return [Reject(playlist.ordinal, playlist.pid, "refused_by_database", message, bytes(playlist.raw))]
         middle = len(playlists) // 2
         return [
-            *_copy_storable(connection, table, playlists[:middle]),
-            *_copy_storable(connection, table, playlists[middle:]),
+            *_copy_storable(connection, table, slice_id, playlists[:middle]),
+            *_copy_storable(connection, table, slice_id, playlists[middle:]),
         ]
     return []
 
 
-def _copy(connection: Connection, table: LiteralString, playlists: Sequence[PackedPlaylist]) -> None:
+def _copy(connection: Connection, table: LiteralString, slice_id: int, playlists: Sequence[PackedPlaylist]) -> None:
     statement = sql.SQL("copy " + table + " ({}) from stdin with (format binary)").format(
         sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
     )
@@ -244,6 +216,7 @@ def _copy(connection: Connection, table: LiteralString, playlists: Sequence[Pack
         piece = [_HEADER]
         size = 0
         for playlist in playlists:
+            piece.append(_KEY.pack(len(_COLUMNS), 4, playlist.pid, 4, slice_id, 4, playlist.ordinal))
             piece.append(playlist.row)
             size += len(playlist.row)
             if size >= _PIECE:

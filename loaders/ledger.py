@@ -26,7 +26,6 @@ class Attempt:
     """What is known of a slice that is being loaded before its playlists are looked at.
 
     Attributes:
-        slice_id: Number reserved for it.
         load_id: The load.
         source: Where it is kept.
         started: When work on it began, by `time.monotonic`.
@@ -34,7 +33,6 @@ class Attempt:
         size: Bytes of the uncompressed JSON; None if it could not be read.
     """
 
-    slice_id: int
     load_id: int
     source: SliceSource
     started: float
@@ -50,7 +48,6 @@ class Attempt:
     def parameters(self) -> dict[str, object]:
         """Values for a statement, by name."""
         return {
-            "slice_id": self.slice_id,
             "load_id": self.load_id,
             "source": self.source.source,
             "member": self.source.member,
@@ -161,14 +158,6 @@ def known_files(connection: Connection) -> set[Key]:
     return set(rows.fetchall())
 
 
-def reserve(connection: Connection, count: int) -> list[int]:
-    """Take numbers for slices: those of a later load, and of a later slice within a load, are higher."""
-    rows = connection.execute(
-        "select nextval(pg_get_serial_sequence('staging.slices', 'slice_id')) from generate_series(1, %s)", [count]
-    )
-    return sorted(slice_id for (slice_id,) in rows)
-
-
 def is_known(connection: Connection, attempt: Attempt) -> bool:
     """Say whether a file has landed as it is."""
     row = connection.execute(
@@ -202,34 +191,35 @@ def find_original(connection: Connection, sha256: str) -> int | None:
 
 
 def record_duplicate(connection: Connection, attempt: Attempt, original: int) -> None:
-    """Write that a slice has the content of another, which is thereby confirmed to be the newest.
+    """Write that a slice has the content of another.
 
     Args:
         connection: In a transaction that has claimed the content.
         attempt: The slice.
         original: The slice that landed the content.
     """
-    parameters = attempt.parameters | {"original": original}
-    connection.execute(_INSERT.format(columns="outcome, duplicate_of", values="'duplicate', %(original)s"), parameters)
     connection.execute(
-        "update staging.playlists set newest_slice_id = %(slice_id)s"
-        " where slice_id = %(original)s and superseded_at is null and newest_slice_id < %(slice_id)s",
-        parameters,
+        _INSERT.format(columns="outcome, duplicate_of", values="'duplicate', %(original)s"),
+        attempt.parameters | {"original": original},
     )
 
 
-def open_entry(connection: Connection, attempt: Attempt, info: bytes) -> None:
+def open_entry(connection: Connection, attempt: Attempt, info: bytes) -> int:
     """Write the row that the playlists of a slice refer to.
 
     Args:
         connection: In the transaction that lands the slice.
         attempt: The slice.
         info: The `info` object, as its bytes stood.
+
+    Returns:
+        The key of the row, `slice_id`.
     """
-    connection.execute(
-        _INSERT.format(columns="info, outcome", values="%(info)s::text::jsonb, 'landed'"),
+    [(slice_id,)] = connection.execute(
+        _INSERT.format(columns="info, outcome", values="%(info)s::text::jsonb, 'landed'") + " returning slice_id",
         attempt.parameters | {"info": info.decode()},
-    )
+    ).fetchall()
+    return int(slice_id)
 
 
 def close_entry(connection: Connection, slice_id: int, landed: Landed, rejected: int) -> None:
@@ -241,13 +231,16 @@ def close_entry(connection: Connection, slice_id: int, landed: Landed, rejected:
     )
 
 
-def record_rejects(connection: Connection, attempt: Attempt, rejects: Sequence[Reject]) -> None:
+def record_rejects(connection: Connection, slice_id: int, source: SliceSource, rejects: Sequence[Reject]) -> None:
     """Keep the rejected playlists of a slice, with the reason and their original bytes."""
     with connection.cursor() as cursor:
         cursor.executemany(
             "insert into staging.rejects (slice_id, source, member, ordinal, pid, reason, detail, raw)"
             " values (%(slice_id)s, %(source)s, %(member)s, %(ordinal)s, %(pid)s, %(reason)s, %(detail)s, %(raw)b)",
-            [attempt.parameters | vars(reject) for reject in rejects],
+            [
+                {"slice_id": slice_id, "source": source.source, "member": source.member} | vars(reject)
+                for reject in rejects
+            ],
         )
 
 
@@ -276,9 +269,9 @@ def record_refusal(connection: Connection, attempt: Attempt, refusal: SliceRefus
 
 _INSERT = """
     insert into staging.slices
-    (slice_id, load_id, source, member, fingerprint, sha256, bytes, started_at, finished_at, {columns})
+    (load_id, source, member, fingerprint, sha256, bytes, started_at, finished_at, {columns})
     values (
-        %(slice_id)s, %(load_id)s, %(source)s, %(member)s, %(fingerprint)s, %(sha256)s, %(size)s,
+        %(load_id)s, %(source)s, %(member)s, %(fingerprint)s, %(sha256)s, %(size)s,
         clock_timestamp() - make_interval(secs => %(seconds)s), clock_timestamp(), {values}
     )
 """

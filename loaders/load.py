@@ -49,7 +49,6 @@ class SliceOutcome:
     Attributes:
         source: Where the slice is kept.
         outcome: `landed`; `skipped`, if its content had landed before; or `refused` as a whole.
-        slice_id: Key of its row in the ledger; None if it was skipped without reading it.
         bytes: Size of the uncompressed JSON; 0 if it was not read.
         seconds: How long it took.
         landed: Playlists stored, new or changed.
@@ -62,7 +61,6 @@ class SliceOutcome:
 
     source: SliceSource
     outcome: Literal["landed", "skipped", "refused"]
-    slice_id: int | None = None
     bytes: int = 0
     seconds: float = 0.0
     landed: int = 0
@@ -137,10 +135,9 @@ Progress = Callable[[SliceOutcome, int, int], None]
 
 
 class _Task(NamedTuple):
-    """A slice to load: its place among the slices of the load, and the numbers reserved for it."""
+    """A slice to load, and its place among the slices of the load."""
 
     place: int
-    slice_id: int
     load_id: int
     source: SliceSource
     strict: bool
@@ -160,8 +157,8 @@ def load(
 
     Each slice commits on its own. An exception, `KeyboardInterrupt` included, takes back the slices in hand and
     nothing else; loading again goes on from there. A file that has landed as it is is passed over. A playlist that the
-    database holds with other content gets a new version, and the old one is kept as superseded; which version is the
-    newer one follows from the order of loads and of the slices in them, however many workers there are.
+    database holds with other content gets a new version, and the old one is kept as superseded. Slices commit in their
+    order, however many workers there are.
 
     Args:
         connect: Opens a connection. With more than one worker, a function that can be imported by name.
@@ -184,10 +181,7 @@ def load(
         sources = discover(given)
         known = set() if verify else ledger.known_files(connection)
         pending = [place for place, source in enumerate(sources) if _key(source) not in known]
-        tasks = [
-            _Task(place, slice_id, entry.load_id, sources[place], strict)
-            for place, slice_id in zip(pending, ledger.reserve(connection, len(pending)), strict=True)
-        ]
+        tasks = [_Task(place, entry.load_id, sources[place], strict) for place in pending]
         outcomes = [SliceOutcome(source, "skipped") for source in sources]
         done = 0
 
@@ -230,44 +224,49 @@ def _counts(report: LoadReport) -> dict[str, int]:
 
 def _load_here(connection: Connection, tasks: Iterable[_Task]) -> Generator[tuple[int, SliceOutcome], None, None]:
     for task in tasks:
-        yield task.place, _load_slice(connection, task)
+        yield task.place, _land(connection, _prepare(connection, task))
 
 
 def _load_side_by_side(
     connect: Connect, tasks: Sequence[_Task], workers: int
 ) -> Generator[tuple[int, SliceOutcome], None, None]:
-    """Load in processes of our own, which end when we do: by their pipe when we are killed, by a signal otherwise."""
+    """Load in processes of our own, which end when we do: by their pipe when we are killed, by a signal otherwise.
+
+    They prepare slices side by side and land them one after the other, in their order. So which version of a playlist
+    is the newest does not depend on chance, and a load that is cut short has landed the first slices and no others.
+    """
     processes: dict[Pipe, BaseProcess] = {}
     waiting = deque(tasks)
-    busy = 0
+    turns: deque[Pipe] = deque()
+    ready: set[Pipe] = set()
+    is_landing = False
     try:
         for _ in range(workers):
             pipe, process = _start_worker(connect)
             processes[pipe] = process
-            _hand(pipe, waiting.popleft())
-            busy += 1
-        while busy:
+            _say(pipe, waiting.popleft())
+            turns.append(pipe)
+        while turns:
             for pipe in processes.keys() & wait(list(processes)):
-                try:
-                    answer = pipe.recv()
-                except (EOFError, ConnectionResetError):
-                    processes[pipe].join()
-                    raise WorkerDied(
-                        f"a process that loads has ended with exit code {processes[pipe].exitcode}; if memory ran out, "
-                        "take fewer --workers. What was finished stays, and the same command goes on from there"
-                    ) from None
-                busy -= 1
-                if isinstance(answer, BaseException):
-                    raise answer
+                answer = _answer(pipe, processes[pipe])
+                if answer is None:
+                    ready.add(pipe)
+                    continue
+                is_landing = False
+                turns.popleft()
                 if waiting:
-                    _hand(pipe, waiting.popleft())
-                    busy += 1
+                    _say(pipe, waiting.popleft())
+                    turns.append(pipe)
                 yield answer
+            if turns and turns[0] in ready and not is_landing:
+                ready.remove(turns[0])
+                _say(turns[0], None)
+                is_landing = True
     finally:
         for pipe, process in processes.items():
             pipe.close()
             # One that has nothing to do ends by itself; the database takes back what another one has in hand.
-            if busy:
+            if turns:
                 process.terminate()
         for process in processes.values():
             process.join()
@@ -290,19 +289,40 @@ def _start_worker(connect: Connect) -> tuple[Pipe, BaseProcess]:
     return ours, process
 
 
-def _hand(pipe: Pipe, task: _Task) -> None:
+def _say(pipe: Pipe, what: _Task | None) -> None:
+    """Give a worker a slice to prepare, or its turn to land it."""
     # That a process is dead already shows when its answer is read.
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        pipe.send(task)
+        pipe.send(what)
+
+
+def _answer(pipe: Pipe, process: BaseProcess) -> tuple[int, SliceOutcome] | None:
+    """Hear from a worker what became of its slice, or that it is ready to land it."""
+    try:
+        answer: tuple[int, SliceOutcome] | BaseException | None = pipe.recv()
+    except (EOFError, ConnectionResetError):
+        process.join()
+        raise WorkerDied(
+            f"a process that loads has ended with exit code {process.exitcode}; if memory ran out, take fewer "
+            "--workers. What was finished stays, and the same command goes on from there"
+        ) from None
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
 
 
 def _work(pipe: Pipe, connect: Connect) -> None:
-    """Load the slices that come through a pipe, until it closes."""
+    """Load the slices that come through a pipe, each when its turn has come, until the pipe closes."""
     try:
         with connect(autocommit=True) as connection:
             while True:
                 task = pipe.recv()
-                pipe.send((task.place, _load_slice(connection, task)))
+                prepared = _prepare(connection, task)
+                pipe.send(None)
+                pipe.recv()
+                pipe.send((task.place, _land(connection, prepared)))
+                # Else its memory would be held while the next slice is prepared.
+                del prepared
     except EOFError:
         return
     except Exception as error:  # whatever it is, the parent raises it
@@ -316,48 +336,35 @@ def _work(pipe: Pipe, connect: Connect) -> None:
 
 @dataclass(frozen=True)
 class _Contents:
-    """A slice, ready to land."""
+    """What is in a slice, ready to land."""
 
     info: bytes
     playlists: list[PackedPlaylist]
     rejects: list[Reject]
 
 
-def _load_slice(connection: Connection, task: _Task) -> SliceOutcome:
-    attempt = Attempt(task.slice_id, task.load_id, task.source, time.monotonic())
+@dataclass(frozen=True)
+class _Prepared:
+    """A slice that has been read; `contents` are what is to land of it, if anything."""
+
+    attempt: Attempt
+    strict: bool
+    contents: _Contents | SliceRefused | None
+
+
+def _prepare(connection: Connection, task: _Task) -> _Prepared:
+    attempt = Attempt(task.load_id, task.source, time.monotonic())
     try:
         data = read(task.source)
         attempt = replace(attempt, sha256=hashlib.sha256(data).hexdigest(), size=len(data))
         if ledger.is_known(connection, attempt):
-            return _outcome(attempt, "skipped")
-        return _land(connection, attempt, data, strict=task.strict)
+            return _Prepared(attempt, task.strict, None)
+        return _Prepared(attempt, task.strict, _contents(data))
     except SliceRefused as refusal:
-        with connection.transaction():
-            ledger.record_refusal(connection, attempt, refusal)
-        return replace(_outcome(attempt, "refused"), reason=refusal.reason, detail=refusal.detail)
+        return _Prepared(attempt, task.strict, refusal)
 
 
-def _land(connection: Connection, attempt: Attempt, data: bytes, *, strict: bool) -> SliceOutcome:
-    contents: _Contents | None = None
-    for attempts_left in reversed(range(_ATTEMPTS)):
-        try:
-            with connection.transaction():
-                ledger.claim(connection, str(attempt.sha256))
-                if ledger.is_known(connection, attempt):
-                    return _outcome(attempt, "skipped")
-                if original := ledger.find_original(connection, str(attempt.sha256)):
-                    ledger.record_duplicate(connection, attempt, original)
-                    return _outcome(attempt, "skipped")
-                contents = contents or _prepare(data, attempt.slice_id)
-                return _land_contents(connection, attempt, contents, strict=strict)
-        except _COLLISIONS as collision:
-            if not attempts_left:
-                raise
-            logger.info("slice=%s event=collision error=%s", attempt.source, type(collision).__name__)
-    raise AssertionError
-
-
-def _prepare(data: bytes, slice_id: int) -> _Contents:
+def _contents(data: bytes) -> _Contents:
     parts = split(data)
     playlists: list[PackedPlaylist] = []
     rejects: list[Reject] = []
@@ -366,24 +373,56 @@ def _prepare(data: bytes, slice_id: int) -> _Contents:
             if isinstance(found, Reject):
                 rejects.append(found)
             else:
-                playlists.append(pack(found, slice_id))
+                playlists.append(pack(found))
     except UnicodeDecodeError:
         require_utf8(data)
         raise
     return _Contents(parts.info, playlists, rejects)
 
 
-def _land_contents(connection: Connection, attempt: Attempt, contents: _Contents, *, strict: bool) -> SliceOutcome:
+def _land(connection: Connection, prepared: _Prepared) -> SliceOutcome:
+    attempt, contents = prepared.attempt, prepared.contents
+    if contents is None:
+        return _outcome(attempt, "skipped")
     try:
-        ledger.open_entry(connection, attempt, contents.info)
+        if isinstance(contents, SliceRefused):
+            raise contents
+        return _land_contents(connection, attempt, contents, strict=prepared.strict)
+    except SliceRefused as refusal:
+        with connection.transaction():
+            ledger.record_refusal(connection, attempt, refusal)
+        return replace(_outcome(attempt, "refused"), reason=refusal.reason, detail=refusal.detail)
+
+
+def _land_contents(connection: Connection, attempt: Attempt, contents: _Contents, *, strict: bool) -> SliceOutcome:
+    for attempts_left in reversed(range(_ATTEMPTS)):
+        try:
+            with connection.transaction():
+                return _land_once(connection, attempt, contents, strict=strict)
+        except _COLLISIONS as collision:
+            if not attempts_left:
+                raise
+            logger.info("slice=%s event=collision error=%s", attempt.source, type(collision).__name__)
+    raise AssertionError
+
+
+def _land_once(connection: Connection, attempt: Attempt, contents: _Contents, *, strict: bool) -> SliceOutcome:
+    ledger.claim(connection, str(attempt.sha256))
+    if ledger.is_known(connection, attempt):
+        return _outcome(attempt, "skipped")
+    if original := ledger.find_original(connection, str(attempt.sha256)):
+        ledger.record_duplicate(connection, attempt, original)
+        return _outcome(attempt, "skipped")
+    try:
+        slice_id = ledger.open_entry(connection, attempt, contents.info)
     except UNSTORABLE as error:
         raise SliceRefused("refused_by_database", f"info: {error.diag.message_primary}") from error
-    landed = land(connection, attempt.slice_id, contents.playlists)
+    landed = land(connection, slice_id, contents.playlists)
     rejects = sorted([*contents.rejects, *landed.rejects], key=lambda reject: reject.ordinal)
     if strict and rejects:
         raise SliceRefused("rejects_under_strict", _summary(rejects))
-    ledger.record_rejects(connection, attempt, rejects)
-    ledger.close_entry(connection, attempt.slice_id, landed, len(rejects))
+    ledger.record_rejects(connection, slice_id, attempt.source, rejects)
+    ledger.close_entry(connection, slice_id, landed, len(rejects))
     return replace(
         _outcome(attempt, "landed"),
         landed=landed.landed,
@@ -394,7 +433,7 @@ def _land_contents(connection: Connection, attempt: Attempt, contents: _Contents
 
 
 def _outcome(attempt: Attempt, outcome: Literal["landed", "skipped", "refused"]) -> SliceOutcome:
-    return SliceOutcome(attempt.source, outcome, attempt.slice_id, attempt.size or 0, attempt.seconds)
+    return SliceOutcome(attempt.source, outcome, attempt.size or 0, attempt.seconds)
 
 
 def _summary(rejects: Sequence[Reject]) -> str:
