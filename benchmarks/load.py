@@ -249,6 +249,7 @@ def rehearse(folder: Path, slices: int) -> dict[str, Any]:
         ).fetchall()
     return {
         "slices": slices,
+        "loads": len(batches),
         "playlists": playlists,
         "track_rows": int(track_rows),
         "megabytes": round(megabytes),

@@ -14,6 +14,8 @@ from loaders.schema import Playlist, Reject
 
 # What PostgreSQL says of a value that it cannot hold, and never of a server in trouble.
 UNSTORABLE = (psycopg.DataError, psycopg.errors.ProgramLimitExceeded, psycopg.errors.StatementTooComplex)
+# What it says of rows of ours that are wrong in themselves.
+_MISMADE = (psycopg.errors.BadCopyFileFormat, psycopg.errors.InvalidBinaryRepresentation)
 
 _ARRAYS = ("track_ids", "track_names", "album_ids", "album_names", "artist_ids", "artist_names", "track_durations_ms")
 _CONTENT = (
@@ -196,6 +198,8 @@ def _copy_storable(
         with connection.transaction():
             _copy(connection, table, slice_id, playlists)
     except UNSTORABLE as error:
+        if isinstance(error, _MISMADE):
+            raise
         if len(playlists) == 1:
             [playlist] = playlists
             message = error.diag.message_primary or "no message"

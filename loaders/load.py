@@ -73,7 +73,7 @@ class SliceOutcome:
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What became of a load: its slices in the order they were loaded, and its totals.
+    """What became of a load: its slices in the order in which `discover` finds them, and its totals.
 
     A load has failed, for who asked it to be strict, if `refused` is not 0: a slice with rejects is then refused.
     """
@@ -236,27 +236,32 @@ def _load_side_by_side(
     is the newest does not depend on chance, and a load that is cut short has landed the first slices and no others.
     """
     processes: dict[Pipe, BaseProcess] = {}
+    in_hand: dict[Pipe, _Task] = {}
     waiting = deque(tasks)
     turns: deque[Pipe] = deque()
     ready: set[Pipe] = set()
     is_landing = False
+
+    def hand_over(pipe: Pipe) -> None:
+        in_hand[pipe] = waiting.popleft()
+        turns.append(pipe)
+        _say(pipe, in_hand[pipe])
+
     try:
         for _ in range(workers):
             pipe, process = _start_worker(connect)
             processes[pipe] = process
-            _say(pipe, waiting.popleft())
-            turns.append(pipe)
+            hand_over(pipe)
         while turns:
             for pipe in processes.keys() & wait(list(processes)):
-                answer = _answer(pipe, processes[pipe])
+                answer = _answer(pipe, processes[pipe], in_hand[pipe].source)
                 if answer is None:
                     ready.add(pipe)
                     continue
                 is_landing = False
                 turns.popleft()
                 if waiting:
-                    _say(pipe, waiting.popleft())
-                    turns.append(pipe)
+                    hand_over(pipe)
                 yield answer
             if turns and turns[0] in ready and not is_landing:
                 ready.remove(turns[0])
@@ -296,15 +301,15 @@ def _say(pipe: Pipe, what: _Task | None) -> None:
         pipe.send(what)
 
 
-def _answer(pipe: Pipe, process: BaseProcess) -> tuple[int, SliceOutcome] | None:
+def _answer(pipe: Pipe, process: BaseProcess, source: SliceSource) -> tuple[int, SliceOutcome] | None:
     """Hear from a worker what became of its slice, or that it is ready to land it."""
     try:
         answer: tuple[int, SliceOutcome] | BaseException | None = pipe.recv()
     except (EOFError, ConnectionResetError):
         process.join()
         raise WorkerDied(
-            f"a process that loads has ended with exit code {process.exitcode}; if memory ran out, take fewer "
-            "--workers. What was finished stays, and the same command goes on from there"
+            f"a process that loads has ended with exit code {process.exitcode}, with {source} in hand; if memory ran "
+            "out, take fewer --workers. What was finished stays, and the same command goes on from there"
         ) from None
     if isinstance(answer, BaseException):
         raise answer
@@ -345,11 +350,17 @@ class _Contents:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A slice that has been read; `contents` are what is to land of it, if anything."""
+    """A slice that has been read.
+
+    Attributes:
+        attempt: What is known of it.
+        strict: Whether to refuse it for a single reject.
+        contents: What is to land of it; its bytes, if another slice has landed the same; None if it has landed itself.
+    """
 
     attempt: Attempt
     strict: bool
-    contents: _Contents | SliceRefused | None
+    contents: _Contents | SliceRefused | bytes | None
 
 
 def _prepare(connection: Connection, task: _Task) -> _Prepared:
@@ -359,6 +370,8 @@ def _prepare(connection: Connection, task: _Task) -> _Prepared:
         attempt = replace(attempt, sha256=hashlib.sha256(data).hexdigest(), size=len(data))
         if ledger.is_known(connection, attempt):
             return _Prepared(attempt, task.strict, None)
+        if ledger.find_original(connection, str(attempt.sha256)):
+            return _Prepared(attempt, task.strict, data)
         return _Prepared(attempt, task.strict, _contents(data))
     except SliceRefused as refusal:
         return _Prepared(attempt, task.strict, refusal)
@@ -394,7 +407,9 @@ def _land(connection: Connection, prepared: _Prepared) -> SliceOutcome:
         return replace(_outcome(attempt, "refused"), reason=refusal.reason, detail=refusal.detail)
 
 
-def _land_contents(connection: Connection, attempt: Attempt, contents: _Contents, *, strict: bool) -> SliceOutcome:
+def _land_contents(
+    connection: Connection, attempt: Attempt, contents: _Contents | bytes, *, strict: bool
+) -> SliceOutcome:
     for attempts_left in reversed(range(_ATTEMPTS)):
         try:
             with connection.transaction():
@@ -406,13 +421,16 @@ def _land_contents(connection: Connection, attempt: Attempt, contents: _Contents
     raise AssertionError
 
 
-def _land_once(connection: Connection, attempt: Attempt, contents: _Contents, *, strict: bool) -> SliceOutcome:
+def _land_once(connection: Connection, attempt: Attempt, contents: _Contents | bytes, *, strict: bool) -> SliceOutcome:
     ledger.claim(connection, str(attempt.sha256))
     if ledger.is_known(connection, attempt):
         return _outcome(attempt, "skipped")
     if original := ledger.find_original(connection, str(attempt.sha256)):
         ledger.record_duplicate(connection, attempt, original)
         return _outcome(attempt, "skipped")
+    if isinstance(contents, bytes):
+        # What the other slice landed has been superseded since this one was read.
+        contents = _contents(contents)
     try:
         slice_id = ledger.open_entry(connection, attempt, contents.info)
     except UNSTORABLE as error:

@@ -274,9 +274,10 @@ def _views(data: bytes, decodable: bytes | bytearray, start: int, elements: Iter
     view = memoryview(data)
     for element in elements:
         gap = _BEFORE_ELEMENT.match(decodable, start)
-        if gap is not None:
-            start = gap.end() + len(memoryview(element))
-            yield view[gap.end() : start]
+        if gap is None:
+            raise AssertionError(f"no element of playlists at byte {start}")
+        start = gap.end() + len(memoryview(element))
+        yield view[gap.end() : start]
 
 
 _TOKEN = re.compile(

@@ -159,9 +159,9 @@ def _file_source(path: Path) -> SliceSource:
 
 def _in_folder(folder: Path) -> list[SliceSource]:
     found: list[SliceSource] = []
+    seen: set[Path] = set()
 
-    def refuse(error: OSError) -> None:
-        path = Path(error.filename)
+    def refuse(error: OSError, path: Path) -> None:
         if path == folder:
             raise error
         # What was moved away since its name was read is not there.
@@ -169,13 +169,20 @@ def _in_folder(folder: Path) -> list[SliceSource]:
             refusal = SliceRefused("unreadable", f"{error.strerror or error}; check its permissions")
             found.append(SliceSource(path, None, None, refusal))
 
-    for parent, _, names in os.walk(folder, onerror=refuse):
+    for parent, folders, names in os.walk(
+        folder, onerror=lambda error: refuse(error, Path(error.filename)), followlinks=True
+    ):
+        # Links may lead to a folder twice, or in a circle.
+        if (here := Path(parent).resolve()) in seen:
+            folders.clear()
+            continue
+        seen.add(here)
         for path in (Path(parent) / name for name in names):
             try:
                 if _could_be_slice(path):
                     found.append(_file_source(path.resolve()))
             except OSError as error:
-                refuse(error)
+                refuse(error, path)
     return sorted(found, key=lambda source: _by_first_pid(source.path.as_posix()))
 
 
@@ -190,7 +197,9 @@ def _could_be_slice(path: Path) -> bool:
 
 def _in_archive(path: Path) -> list[SliceSource]:
     with zipfile.ZipFile(path) as archive:
-        members = [info for info in archive.infolist() if _could_be_member(archive, info)]
+        # Of several members of one name the last is what reading it by its name gives.
+        named = {info.filename: info for info in archive.infolist()}
+        members = [info for info in named.values() if _could_be_member(archive, info)]
         members.sort(key=lambda info: _by_first_pid(info.filename))
         return [SliceSource(path, info.filename, f"{info.file_size}:{info.CRC:08x}") for info in members]
 

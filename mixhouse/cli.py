@@ -15,6 +15,7 @@ import psycopg
 
 from loaders.load import LoadReport, WorkerDied
 from loaders.load import load as load_slices
+from loaders.schema import PLAYLIST_REASONS
 from loaders.slices import LoadError
 from mixhouse import summary
 from mixhouse.console import ERR, OUT, printable, progress, set_up_logging
@@ -53,8 +54,8 @@ STRICT = click.option(
 WORKERS = click.option(
     "--workers",
     type=click.IntRange(1, 64),
-    default=lambda: len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-    show_default="one a processor",
+    default=lambda: min(16, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1),
+    show_default="one a processor, 16 at most",
     help="How many processes load side by side; each takes up to 400 MB.",
 )
 
@@ -181,7 +182,14 @@ def rejects() -> None:
     """
 
 
-REASON = click.option("--reason", "reasons", multiple=True, help="Only this reason (docs/rejects.md); may repeat.")
+REASON = click.option(
+    "--reason",
+    "reasons",
+    multiple=True,
+    type=click.Choice(list(PLAYLIST_REASONS)),
+    metavar="REASON",
+    help="Only this reason (docs/rejects.md); may repeat.",
+)
 SOURCE = click.option("--source", help="Only slices whose path contains this.")
 
 

@@ -4,8 +4,9 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from loaders.load import LoadReport, SliceOutcome
@@ -29,13 +30,14 @@ def load_progress() -> Iterator[OnSlice]:
     pace = _Pace()
     if ERR.is_terminal:
         columns = (TextColumn("Loading slices"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[pace]}"))
-        times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+        times = (TimeElapsedColumn(), TextColumn("{task.fields[left]}"))
         with Progress(*columns, *times, console=ERR, transient=True) as bar:
-            task = bar.add_task("", total=None, pace="")
+            task = bar.add_task("", total=None, pace="", left="")
 
             def show(outcome: SliceOutcome, done: int, total: int) -> None:
                 pace.count(outcome)
-                bar.update(task, completed=done, total=total, pace=str(pace))
+                left = f"{pace.time_left(total - done)} left"
+                bar.update(task, completed=done, total=total, pace=str(pace), left=left)
 
             yield show
         return
@@ -47,7 +49,7 @@ def load_progress() -> Iterator[OnSlice]:
         pace.count(outcome)
         if time.monotonic() - logged_at >= LOG_SECONDS:
             logged_at = time.monotonic()
-            logger.info("loaded %d of %d slices, %s, %.0f s left", done, total, pace, pace.seconds_left(total - done))
+            logger.info("loaded %d of %d slices, %s, %s left", done, total, pace, pace.time_left(total - done))
 
     yield log
 
@@ -64,8 +66,8 @@ class _Pace:
         self.playlists += outcome.landed + outcome.unchanged + outcome.rejected
         self.bytes += outcome.bytes
 
-    def seconds_left(self, slices: int) -> float:
-        return slices * (time.monotonic() - self.started) / max(self.slices, 1)
+    def time_left(self, slices: int) -> timedelta:
+        return timedelta(seconds=round(slices * (time.monotonic() - self.started) / max(self.slices, 1)))
 
     def __str__(self) -> str:
         seconds = time.monotonic() - self.started

@@ -30,6 +30,8 @@ SCHEMA_FILE = Path(__file__).with_name("schema.sql")
 SCHEMA_LOCK = 0x6D697868
 """The advisory lock under which tables are made (`mixh` in hexadecimal)."""
 CONNECT_TIMEOUT_SECONDS = 10
+KEEPALIVES = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
+"""So that either side notices within a minute that the other is gone, and locks do not stay for hours."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def _read_url(url: str) -> dict[str, str]:
 
 
 def _open(way: _Way) -> Connection:
-    defaults = {"fallback_application_name": "mixhouse", "client_encoding": "UTF8"}
+    defaults = {"fallback_application_name": "mixhouse", "client_encoding": "UTF8"} | KEEPALIVES
     if "connect_timeout" not in way.parameters and not os.environ.get("PGCONNECT_TIMEOUT"):
         defaults["connect_timeout"] = str(CONNECT_TIMEOUT_SECONDS)
     try:
@@ -215,5 +217,8 @@ _PREPARE_SESSION = """
             inner join pg_namespace on pg_class.relnamespace = pg_namespace.oid
             where pg_namespace.nspname || '.' || pg_class.relname = any(%(tables)s)
         ) as tables,
-        set_config('TimeZone', 'UTC', false) as time_zone
+        set_config('TimeZone', 'UTC', false) as time_zone,
+        set_config('tcp_keepalives_idle', '30', false) as keepalives_idle,
+        set_config('tcp_keepalives_interval', '10', false) as keepalives_interval,
+        set_config('tcp_keepalives_count', '3', false) as keepalives_count
 """

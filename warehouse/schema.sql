@@ -218,7 +218,7 @@ with corrected as (
     where slices.outcome = 'landed'
 ),
 
--- A file may be loaded again after a repair: only what became of it last counts. A file of rejects is known by those
+-- A file may be loaded again after a repair: only what landed of it last counts. A file of rejects is known by those
 -- that it names, for several may have the same path, and one may have several.
 latest as (
     select distinct on (attempts.rejects, attempts.source, attempts.member) attempts.slice_id
@@ -230,6 +230,7 @@ latest as (
             case when info -> 'rejects' is null then source end as source,
             case when info -> 'rejects' is null then member end as member
         from staging.slices
+        where outcome <> 'refused'
     ) as attempts
     order by attempts.rejects asc, attempts.source asc, attempts.member asc, attempts.attempt_id desc
 )

@@ -772,12 +772,22 @@ def test_a_file_restored_after_a_refusal_is_on_record_and_so_are_its_rejects(
     assert only(loaded(put(whole, 10))).outcome == "landed"
     assert state() == ["landed", 1]
     assert only(loaded(put(whole[:-9], 20))).outcome == "refused"
-    # The whole file is open now, not only a playlist of it.
-    assert state() == ["refused", 0]
+    # Nothing has made up for the playlist.
+    assert state() == ["refused", 1]
     assert only(loaded(put(whole, 10 if "old" in kind else 30))).outcome == "skipped"
     assert state() == ["duplicate", 1]
     assert only(loaded(put(whole, 10 if "old" in kind else 30))).bytes == 0
     assert counts(connection) == (3, 2, 1)
+
+
+def test_a_path_that_is_gone_for_a_while_closes_no_reject(tmp_path: Path, connection: Connection) -> None:
+    path = write_slice(tmp_path / "mounted", 0, slice_of([playlist(0, name=""), playlist(1)]))
+    loaded(path)
+
+    (tmp_path / "mounted").rename(tmp_path / "unmounted")
+
+    assert only(loaded(path)).reason == "absent"
+    assert open_rejects(connection) == [(1, 0)]
 
 
 def open_rejects(connection: Connection) -> Rows:

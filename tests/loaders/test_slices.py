@@ -337,3 +337,40 @@ def test_a_slice_of_exactly_the_limit_is_read(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(slices, "MAX_SLICE_BYTES", len(DATA))
 
     assert read(discover([write_slice(tmp_path, 0, DATA)])[0]) == DATA
+
+
+def test_a_file_that_cannot_be_read_is_refused_and_its_neighbours_are_found(tmp_path: Path) -> None:
+    sound = write_slice(tmp_path, 0, slice_of([playlist(0)]))
+    # It opens, and the first read fails with an error that names no file.
+    (tmp_path / "odd.json").symlink_to("/proc/self/mem")
+
+    found = {source.path.name: source.refusal for source in discover([tmp_path])}
+
+    assert found.pop(sound.name) is None
+    [refusal] = found.values()
+    assert refusal is not None
+    assert refusal.reason == "unreadable"
+
+
+def test_folders_behind_links_are_searched_once_and_circles_end(tmp_path: Path) -> None:
+    path = write_slice(tmp_path / "elsewhere", 0, slice_of([playlist(0)]))
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name in ("one", "two"):
+        (folder / name).symlink_to(path.parent)
+    (path.parent / "back").symlink_to(folder)
+
+    assert [source.path for source in discover([folder])] == [path.resolve()]
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_of_two_members_of_one_name_the_last_is_what_the_archive_holds(tmp_path: Path) -> None:
+    path = tmp_path / "mpd.zip"
+    fingerprints = []
+    for version in (slice_of([playlist(0)]), slice_of([playlist(0, name="other")])):
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr("mpd.slice.0-999.json", version)
+        [source] = discover([path])
+        assert read(source) == version
+        fingerprints.append(source.fingerprint)
+    assert len(set(fingerprints)) == 2
