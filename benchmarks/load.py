@@ -17,6 +17,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -47,13 +48,16 @@ SLICES_A_BATCH = 100
 def write_slices(folder: Path, numbers: range) -> list[Path]:
     """Write official-size made slices."""
     folder.mkdir(exist_ok=True)
-    paths = []
-    for number in numbers:
-        first = number * PLAYLISTS_A_SLICE
-        path = folder / f"mpd.slice.{first}-{first + PLAYLISTS_A_SLICE - 1}.json"
-        path.write_bytes(render_slice(SEED, number))
-        paths.append(path)
-    return paths
+    with ProcessPoolExecutor(WORKERS) as pool:
+        return list(pool.map(write_slice, [folder] * len(numbers), numbers))
+
+
+def write_slice(folder: Path, number: int) -> Path:
+    """Write one of them."""
+    first = number * PLAYLISTS_A_SLICE
+    path = folder / f"mpd.slice.{first}-{first + PLAYLISTS_A_SLICE - 1}.json"
+    path.write_bytes(render_slice(SEED, number))
+    return path
 
 
 def write_long_slice(path: Path, numbers: range) -> None:

@@ -95,9 +95,9 @@ def load_slice(connection, version):
 def land_playlists(connection, slices_by_pid):
     for pid, slice_id in slices_by_pid.items():
         connection.execute(
-            "insert into staging.playlists values (%s, %s, %s, 0, now(), null, false, 0, 1, 1, 1, 1, 1, 1, 'a', null,"
+            "insert into staging.playlists values (%s, %s, 0, now(), null, false, 0, 1, 1, 1, 1, 1, 1, 'a', null,"
             " '{a}', '{a}', '{a}', '{a}', '{a}', '{a}', '{1}', null)",
-            [pid, slice_id, slice_id],
+            [pid, slice_id],
         )
 
 
