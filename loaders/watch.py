@@ -205,7 +205,6 @@ class _File:
         source: What `discover` says of it.
         since: Since when it has been left alone, by the clock of the watch.
         reach: When to look again whether it can be read; on once it was refused because it could not.
-        failures: Loads that failed with it in hand.
         is_done: Whether it needs nothing until it changes.
         is_whole: Whether it ends like a slice; None before a look at it.
     """
@@ -213,7 +212,6 @@ class _File:
     source: SliceSource
     since: float
     reach: _Backoff
-    failures: int = 0
     is_done: bool = False
     is_whole: bool | None = None
 
@@ -344,16 +342,11 @@ class _Landing:
         if not self._trouble.is_due or not (files or self._trouble.is_on):
             return None
         started = time.monotonic()
-        if self._trouble.is_on:
-            # It may be one file that does it: one at a time, so that it does not keep the others from landing.
-            files = sorted(files, key=lambda file: file.failures)[:1]
         try:
             self._load(files)
         except (psycopg.Error, DatabaseError, WorkerDied) as error:
             if isinstance(error, _MISTAKES) and not isinstance(error, psycopg.errors.UniqueViolation):
                 raise
-            for file in files:
-                file.failures += not file.is_done
             self._trouble.failed("workers" if isinstance(error, WorkerDied) else "database", error)
             return None
         finally:

@@ -631,7 +631,7 @@ def test_an_interrupt_during_a_load_ends_the_watch_and_what_landed_stays(
         holder.execute(
             "with slice as (insert into staging.slices (source, outcome, started_at, finished_at)"
             " values ('', 'landed', now(), now()) returning slice_id)"
-            " insert into staging.playlists select 1000, slice_id, slice_id, 0, now(), null, false,"
+            " insert into staging.playlists select 1000, slice_id, 0, now(), null, false,"
             " 0, 0, 0, 0, 1, 1, 0, '', null, '{}', '{}', '{}', '{}', '{}', '{}', '{}', null from slice"
         )
         interrupter = threading.Thread(target=interrupt_when_it_waits)
