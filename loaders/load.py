@@ -213,9 +213,7 @@ def _key(source: SliceSource) -> ledger.Key:
 
 
 def _counts(report: LoadReport) -> dict[str, int]:
-    slices = {f"slices_{name}": getattr(report, name) for name in ("landed", "skipped", "refused")}
-    names = ("playlists_landed", "playlists_unchanged", "playlists_superseding", "playlists_rejected", "bytes")
-    return slices | {name: getattr(report, name) for name in names}
+    return {column: getattr(report, column.removeprefix("slices_")) for column in ledger.COUNTS}
 
 
 # ----------------------------------------------------------------------------------------------------------------------
