@@ -331,6 +331,18 @@ comment on table ml.artist_clusters is 'Cluster of each artist by each run.';
 comment on column ml.artist_clusters.similarity_score is
 'Share of the other members of the cluster that lie farther from its centre; 1 for a single member.';
 
+-- What each model that is built slice by slice contains; dbt writes it in the transaction that fills the model
+-- (macros/playlist_changes.sql).
+create table if not exists ops.built_slices (
+    relation text not null,
+    slice_id integer not null,
+    built_at timestamptz not null default now(),
+    primary key (relation, slice_id)
+);
+
+comment on table ops.built_slices is 'Which slices each model contains that is built slice by slice.';
+comment on column ops.built_slices.relation is 'Schema and name of the model.';
+
 -- Builds: what was built from what, so that building again without a change costs nothing.
 create table if not exists ops.builds (
     build_id bigint generated always as identity primary key,

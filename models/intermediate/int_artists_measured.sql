@@ -1,12 +1,6 @@
-with playlist_tracks as (
+with cells as (
 
-    select * from {{ ref('int_playlist_tracks_keyed') }}
-
-),
-
-playlists as (
-
-    select * from {{ ref('int_playlists_measured') }}
+    select * from {{ ref('int_artist_playlists_counted') }}
 
 ),
 
@@ -16,29 +10,43 @@ artists as (
 
 ),
 
--- An artist with ten tracks in a playlist appears there once.
-appearances as (
+by_followers as (
 
     select
-        pid,
         artist_id,
-        count(*) as track_rows
-    from playlist_tracks
-    group by pid, artist_id
+        num_followers,
+        sum(playlists)::integer as playlists,
+        sum(track_appearances) as track_appearances
+    from cells
+    group by artist_id, num_followers
+
+),
+
+-- The place of each playlist when those of an artist are ordered by followers, to find the one in the middle.
+placed as (
+
+    select
+        *,
+        sum(playlists) over (partition by artist_id order by num_followers) as place,
+        sum(playlists) over (partition by artist_id) as all_playlists
+    from by_followers
 
 ),
 
 measures as (
 
     select
-        appearances.artist_id,
-        count(*) as playlist_appearances,
-        sum(appearances.track_rows) as track_appearances,
-        sum(playlists.num_followers) as followers,
-        percentile_cont(0.5) within group (order by playlists.num_followers) as median_followers
-    from appearances
-    inner join playlists on appearances.pid = playlists.pid
-    group by appearances.artist_id
+        artist_id,
+        sum(playlists) as playlist_appearances,
+        sum(track_appearances) as track_appearances,
+        sum(playlists * num_followers::bigint) as reach,
+        -- Of an even number of playlists, the two in the middle.
+        (
+            min(num_followers::bigint) filter (where 2 * place >= all_playlists)
+            + min(num_followers::bigint) filter (where 2 * place > all_playlists)
+        ) / 2.0::double precision as median_followers
+    from placed
+    group by artist_id
 
 ),
 
@@ -51,7 +59,8 @@ final as (
         measures.playlist_appearances::integer as playlist_appearances,
         measures.track_appearances::bigint as track_appearances,
         artists.track_count::integer as track_count,
-        measures.followers::double precision / measures.playlist_appearances as avg_followers,
+        measures.reach::bigint as reach,
+        measures.reach::double precision / measures.playlist_appearances as avg_followers,
         measures.median_followers
     from artists
     inner join measures on artists.artist_id = measures.artist_id

@@ -8,11 +8,12 @@ with variants as (
 names as (
 
     select
+        artist_id,
         artist_uri,
         artist_name,
         sum(appearances) as appearances
     from variants
-    group by artist_uri, artist_name
+    group by artist_id, artist_uri, artist_name
 
 ),
 
@@ -21,10 +22,10 @@ ranked as (
     select
         *,
         row_number() over (
-            partition by artist_uri
-            order by appearances desc, artist_name asc
+            partition by artist_id
+            order by appearances desc, artist_name collate "C" asc
         ) as preference,
-        count(*) over (partition by artist_uri) as num_names
+        count(*) over (partition by artist_id) as num_names
     from names
 
 ),
@@ -32,23 +33,23 @@ ranked as (
 track_counts as (
 
     select
-        artist_uri,
-        count(distinct track_uri) as track_count
+        artist_id,
+        count(distinct track_id) as track_count
     from variants
-    group by artist_uri
+    group by artist_id
 
 ),
 
 final as (
 
     select
-        {{ entity_id('ranked.artist_uri') }} as artist_id,
+        ranked.artist_id,
         ranked.artist_uri,
         ranked.artist_name,
         ranked.num_names,
         track_counts.track_count
     from ranked
-    inner join track_counts on ranked.artist_uri = track_counts.artist_uri
+    inner join track_counts on ranked.artist_id = track_counts.artist_id
     where ranked.preference = 1
 
 )

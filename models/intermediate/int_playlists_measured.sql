@@ -1,54 +1,49 @@
+{{ config(
+    materialized='incremental',
+    unique_key='pid',
+    meta={'primary_key': ['pid']},
+    post_hook=["{{ remember_slices() }}"],
+) }}
+
 with playlists as (
 
-    select * from {{ ref('stg_mpd__playlists') }}
-
-),
-
-playlist_tracks as (
-
-    select * from {{ ref('int_playlist_tracks_keyed') }}
+    {{ new_playlists() }}
 
 ),
 
 -- Computed from the tracks: hand-edited copies declare other numbers than they hold.
-measures as (
+measured as (
 
     select
-        pid,
-        count(*) as num_tracks,
-        count(distinct track_id) as num_distinct_tracks,
-        count(distinct album_id) as num_albums,
-        count(distinct artist_id) as num_artists,
-        sum(duration_ms) as duration_ms
-    from playlist_tracks
-    group by pid
-
-),
-
-final as (
-
-    select
-        playlists.pid,
-        playlists.slice_id,
-        playlists.playlist_name,
-        playlists.description,
-        playlists.is_collaborative,
-        playlists.num_followers,
-        playlists.num_edits,
-        measures.num_tracks::integer as num_tracks,
-        measures.num_distinct_tracks::integer as num_distinct_tracks,
-        measures.num_albums::integer as num_albums,
-        measures.num_artists::integer as num_artists,
-        measures.duration_ms::bigint as duration_ms,
-        playlists.declared_num_tracks,
-        playlists.declared_num_albums,
-        playlists.declared_num_artists,
-        playlists.declared_duration_ms,
-        playlists.modified_at,
-        playlists.landed_at
+        playlists.*,
+        cardinality(playlists.track_ids) as num_tracks,
+        {{ count_distinct('playlists.track_ids') }} as num_distinct_tracks,
+        {{ count_distinct('playlists.album_ids') }} as num_albums,
+        {{ count_distinct('playlists.artist_ids') }} as num_artists,
+        {{ sum_of('playlists.track_durations_ms') }} as duration_ms
     from playlists
-    inner join measures on playlists.pid = measures.pid
 
 )
 
-select * from final
+select
+    pid,
+    slice_id,
+    playlist_name,
+    normalised_title,
+    genre,
+    description,
+    is_collaborative,
+    num_followers,
+    num_edits,
+    num_tracks,
+    num_distinct_tracks,
+    num_albums,
+    num_artists,
+    duration_ms,
+    declared_num_tracks,
+    declared_num_albums,
+    declared_num_artists,
+    declared_duration_ms,
+    modified_at,
+    landed_at
+from measured

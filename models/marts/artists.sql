@@ -1,5 +1,5 @@
 {{ config(
-    post_hook=["{{ add_primary_key(['artist_id']) }}"],
+    meta={'primary_key': ['artist_id']},
     indexes=[{'columns': ['artist_uri'], 'unique': true}],
 ) }}
 

@@ -1,12 +1,23 @@
 {{ config(
-    post_hook=["{{ add_primary_key(['pid', 'pos']) }}"],
+    materialized='incremental',
+    incremental_strategy='append',
+    meta={'primary_key': ['pid', 'pos']},
     indexes=[{'columns': ['track_id']}, {'columns': ['artist_id']}],
+    pre_hook=["{{ forget_changed('pid') }}"],
+    post_hook=["{{ remember_slices() }}"],
 ) }}
 
+with playlists as (
+
+    {{ new_playlists() }}
+
+)
+
 select
-    pid,
-    pos,
-    track_id,
-    album_id,
-    artist_id
-from {{ ref('int_playlist_tracks_keyed') }}
+    playlists.pid,
+    tracks.pos,
+    tracks.track_id,
+    tracks.album_id,
+    tracks.artist_id
+from playlists
+cross join {{ tracks_of('playlists') }} as tracks

@@ -1,5 +1,5 @@
 {{ config(
-    post_hook=["{{ add_primary_key(['pid']) }}"],
+    meta={'primary_key': ['pid']},
 ) }}
 
 with playlists as (

@@ -1,5 +1,5 @@
 {{ config(
-    post_hook=["{{ add_primary_key(['pid', 'recommendation']) }}"],
+    meta={'primary_key': ['pid', 'recommendation']},
 ) }}
 
 with underperforming as (

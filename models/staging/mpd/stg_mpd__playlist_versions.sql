@@ -12,6 +12,13 @@ select
     num_artists as declared_num_artists,
     duration_ms as declared_duration_ms,
     to_timestamp(modified_at) as modified_at,
-    landed_at
+    landed_at,
+    superseded_at,
+    track_ids,
+    track_names,
+    album_ids,
+    album_names,
+    artist_ids,
+    artist_names,
+    track_durations_ms
 from {{ source('mpd', 'playlists') }}
-where superseded_at is null

@@ -1,5 +1,5 @@
 {{ config(
-    post_hook=["{{ add_primary_key(['artist_uri']) }}"],
+    meta={'primary_key': ['artist_uri']},
 ) }}
 
 select

@@ -1,0 +1,42 @@
+{#-
+    The positions of playlists, from the arrays in which stg_mpd__playlist_versions has their tracks, as something to
+    cross join with. Reading an array costs, so there are two: one with the keys alone, one with what stands in the JSON.
+
+    Args:
+        playlists: The name of what has the arrays.
+-#}
+{% macro tracks_of(playlists) -%}
+    lateral (
+        select
+            (positions.ordinality - 1)::integer as pos,
+            {{ entity_id("'spotify:track:' || positions.track_id") }} as track_id,
+            {{ entity_id("'spotify:album:' || positions.album_id") }} as album_id,
+            {{ entity_id("'spotify:artist:' || positions.artist_id") }} as artist_id
+        from
+            unnest({{ playlists }}.track_ids, {{ playlists }}.album_ids, {{ playlists }}.artist_ids)
+            with ordinality as positions (track_id, album_id, artist_id, ordinality)
+    )
+{%- endmacro %}
+
+{% macro named_tracks_of(playlists) -%}
+    lateral (
+        select
+            'spotify:track:' || positions.track_id as track_uri,
+            positions.track_name,
+            'spotify:album:' || positions.album_id as album_uri,
+            positions.album_name,
+            'spotify:artist:' || positions.artist_id as artist_uri,
+            positions.artist_name,
+            positions.duration_ms
+        from
+            unnest(
+                {{ playlists }}.track_ids,
+                {{ playlists }}.track_names,
+                {{ playlists }}.album_ids,
+                {{ playlists }}.album_names,
+                {{ playlists }}.artist_ids,
+                {{ playlists }}.artist_names,
+                {{ playlists }}.track_durations_ms
+            ) as positions (track_id, track_name, album_id, album_name, artist_id, artist_name, duration_ms)
+    )
+{%- endmacro %}

@@ -1,0 +1,84 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='merge',
+    unique_key='cell_id',
+    merge_update_columns=['playlists', 'track_appearances'],
+    meta={'primary_key': ['cell_id']},
+    post_hook=["delete from {{ this }} where playlists = 0", "{{ remember_slices() }}"],
+) }}
+
+with changes as (
+
+    {{ playlist_changes() }}
+
+),
+
+-- An artist with ten tracks in a playlist appears there once.
+appearances as (
+
+    select
+        changes.pid,
+        changes.slice_id,
+        changes.change,
+        changes.num_followers,
+        {{ month_of('changes.modified_at') }} as modified_month,
+        changes.genre,
+        tracks.artist_id,
+        count(*) as track_appearances
+    from changes
+    cross join {{ tracks_of('changes') }} as tracks
+    group by
+        changes.pid,
+        changes.slice_id,
+        changes.change,
+        changes.num_followers,
+        changes.modified_at,
+        changes.genre,
+        tracks.artist_id
+
+),
+
+counts as (
+
+    select
+        artist_id,
+        num_followers,
+        modified_month,
+        genre,
+        sum(change)::integer as playlists,
+        sum(change * track_appearances)::integer as track_appearances
+    from appearances
+    group by
+        artist_id,
+        num_followers,
+        modified_month,
+        genre
+    having sum(change) != 0 or sum(change * track_appearances) != 0
+
+),
+
+keyed as (
+
+    select
+        {{ record_id(['artist_id', 'num_followers', 'modified_month', 'genre']) }} as cell_id,
+        *
+    from counts
+
+)
+
+select
+    keyed.cell_id,
+    keyed.artist_id,
+    keyed.num_followers,
+    keyed.modified_month,
+    keyed.genre,
+    {% if is_incremental() -%}
+        keyed.playlists + coalesce(counted.playlists, 0) as playlists,
+        keyed.track_appearances + coalesce(counted.track_appearances, 0) as track_appearances
+        from keyed
+        left join {{ this }} as counted on keyed.cell_id = counted.cell_id
+    {%- else -%}
+        keyed.playlists,
+        keyed.track_appearances
+        from keyed
+    {%- endif %}

@@ -1,0 +1,64 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    meta={'primary_key': ['pid', 'slice_id']},
+    indexes=[{'columns': ['slice_id']}],
+    post_hook=["analyze {{ this }}"],
+) }}
+
+-- The first of the models that are built slice by slice, and the measure of the others: what is here is in the build.
+-- By its statistics the planner knows how few versions are new to them.
+with versions as (
+
+    select
+        pid,
+        slice_id,
+        {{ normalised_title('playlist_name') }} as normalised_title
+    from {{ ref('stg_mpd__playlist_versions') }}
+    {% if is_incremental() %}
+        where slice_id not in (select distinct slice_id from {{ this }})
+    {% endif %}
+
+),
+
+keywords as (
+
+    select * from {{ ref('genre_keywords') }}
+
+),
+
+titles as (
+
+    select distinct normalised_title
+    from versions
+
+),
+
+-- A title may name several genres: the one that it names first counts, and of keywords that begin together the longest.
+mentions as (
+
+    select
+        titles.normalised_title,
+        keywords.genre,
+        row_number() over (
+            partition by titles.normalised_title
+            order by
+                strpos(' ' || titles.normalised_title || ' ', ' ' || keywords.keyword || ' ') asc,
+                length(keywords.keyword) desc
+        ) as preference
+    from titles
+    inner join keywords
+        on strpos(' ' || titles.normalised_title || ' ', ' ' || keywords.keyword || ' ') > 0
+
+)
+
+select
+    versions.pid,
+    versions.slice_id,
+    versions.normalised_title,
+    mentions.genre
+from versions
+left join mentions
+    on
+        versions.normalised_title = mentions.normalised_title
+        and mentions.preference = 1

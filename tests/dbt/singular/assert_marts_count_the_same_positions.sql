@@ -1,0 +1,34 @@
+-- Every mart that counts positions of playlists counts the same: a slice that one of them missed or took in twice would
+-- show here.
+with counts as (
+
+    select
+        'playlists' as mart,
+        sum(num_tracks) as positions
+    from {{ ref('playlists') }}
+    union all
+    select
+        'tracks' as mart,
+        sum(track_appearances) as positions
+    from {{ ref('tracks') }}
+    union all
+    select
+        'albums' as mart,
+        sum(track_appearances) as positions
+    from {{ ref('albums') }}
+    union all
+    select
+        'artists' as mart,
+        sum(track_appearances) as positions
+    from {{ ref('artists') }}
+    union all
+    select
+        'playlist_tracks' as mart,
+        nullif(count(*), 0) as positions
+    from {{ ref('playlist_tracks') }}
+
+)
+
+select *
+from counts
+where (select count(distinct positions) from counts) > 1 or (select count(positions) from counts) not in (0, 5)
