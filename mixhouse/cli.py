@@ -120,17 +120,18 @@ def load(paths: tuple[Path, ...], strict: bool, workers: int, verify: bool) -> N
 
 @cli.command()
 @click.option("--force", is_flag=True, help="Build even if nothing changed since the last build.")
-def build(force: bool) -> None:
+@click.option("--full-refresh", is_flag=True, help="Build everything as a whole, whatever was built before.")
+def build(force: bool, full_refresh: bool) -> None:
     """Build the marts, train the models, and build what their results lead to.
 
-    Models are trained when the features, their parameters or the libraries changed; nothing is built when nothing
-    changed.
+    What has landed since the last build is added to the large models, which costs what the new slices cost. Models are
+    trained when the features, their parameters or the libraries changed; nothing is built when nothing changed.
 
     \b
     Example:
       mixhouse build
     """
-    _build(force=force)
+    _build(force=force, full_refresh=full_refresh)
 
 
 @cli.command()
@@ -450,11 +451,12 @@ def _load(paths: tuple[Path, ...], *, command: str, strict: bool, workers: int, 
     return report
 
 
-def _build(*, force: bool) -> None:
+def _build(*, force: bool, full_refresh: bool = False) -> None:
     with progress("Building") as advance:
         outcome = pipeline.build(
             lambda: _train_if_needed(force=force),
             force=force,
+            full_refresh=full_refresh,
             on_node=lambda name, done, total: advance(done, total, name),
         )
     if outcome.before_ml is None or outcome.after_ml is None:

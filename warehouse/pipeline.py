@@ -5,10 +5,9 @@ The machine learning step is handed in, since this package knows nothing of mode
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -24,10 +23,10 @@ logger = logging.getLogger(__name__)
 BUILD_LOCK = int.from_bytes(b"mixbuild")
 SOURCES = ("dbt_project.yml", "selectors.yml", "models", "seeds", "macros", "tests/dbt", "python_ml")
 """The files that decide the result of a build, besides the data."""
+MODELS = ("dbt_project.yml", "models/staging", "models/intermediate", "models/marts", "seeds", "macros")
+"""Those of them that decide what is in a model that is built slice by slice."""
 LIBRARIES = ("dbt-core", "dbt-postgres", "numpy", "pandas", "scikit-learn", "scipy")
 """The libraries that do."""
-MOST_ATTEMPTS = 3
-"""How often a build is tried while slices land or code changes under it."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +48,19 @@ def build(
     machine_learning: Callable[[], Sequence[Exception]],
     *,
     force: bool = False,
+    full_refresh: bool = False,
     on_node: Callable[[str, int, int], None] | None = None,
 ) -> BuildOutcome:
     """Build everything from what has landed, unless the last build did so from the same data and code.
+
+    Large models take in the slices that are new to them. They are built as a whole when the SQL has changed that makes
+    them. Unit tests run when any code has changed since the last build.
 
     Args:
         machine_learning: Brings the tables of schema `ml` up to date with the features; called between the two halves.
             It returns what failed: new data must reach the marts whether or not a model could be trained on them.
         force: Build even if nothing changed.
+        full_refresh: Build all models as a whole, and run unit tests; implies `force`.
         on_node: Progress of dbt: name, place and number of all each time a node starts.
 
     Raises:
@@ -65,53 +69,40 @@ def build(
         DatabaseError: No database.
     """
     with connect(autocommit=True) as connection, _only_build(connection):
-        if not force and _state(_inputs(connection), _serving(connection), connection) == _last_state(connection):
+        # Before anything is read: what lands or is edited from now on may not be in the build.
+        inputs, last = _inputs(connection), _last_state(connection)
+        if not (force or full_refresh) and _state(inputs, _serving(connection), connection) == last:
             logger.info("event=build outcome=up_to_date")
             return BuildOutcome()
-        attempt = 0
-        while True:
-            attempt += 1
-            # Before anything is read: what lands or is edited from now on may not be in the build.
-            inputs = _inputs(connection)
-            started_at = datetime.now(UTC)
-            try:
-                outcome, serving = _build_once(connection, machine_learning, on_node)
-            except DbtFailed as error:
-                _record(connection, started_at, "", str(error))
-                if attempt == MOST_ATTEMPTS or _inputs(connection) == inputs:
-                    raise
-                # Models that were built before and after a slice landed do not agree.
-                logger.warning("event=build_again reason='slices landed, or code changed, during the build'")
-            except BaseException as error:
-                # On a connection of its own: a server that went away took this one with it.
-                with connect(autocommit=True) as other:
-                    _record(other, started_at, "", str(error) or type(error).__name__)
-                raise
-            else:
-                state = "" if outcome.failures else _state(inputs, serving, connection)
-                _record(connection, started_at, state, "; ".join(map(str, outcome.failures)) or None)
-                return outcome
+        _close_abandoned(connection)
+        code = _digest_of(path for path in _files(MODELS) if path.suffix != ".yml" or path.name == "dbt_project.yml")
+        full_refresh = full_refresh or not _has_made_models(connection, code)
+        build_id = _start(connection, code, full_refresh=full_refresh)
+        options = ["--full-refresh"] if full_refresh else []
+        # They prove the code, not the data.
+        if last is not None and not full_refresh and last.split(":")[0] == inputs.split(":")[0]:
+            options += ["--exclude-resource-type", "unit_test"]
+        try:
+            variables = environment()
+            before = run_dbt(["build", *options, "--selector", "before_ml"], variables, on_node)
+            failures = machine_learning()
+            # Before the results are read: a training that ends from now on is for the next build.
+            serving = _serving(connection)
+            after = run_dbt(["build", *options, "--selector", "after_ml"], variables, on_node)
+        except BaseException as error:
+            # On a connection of its own: a server that went away took this one with it.
+            with connect(autocommit=True) as other:
+                _finish(other, build_id, None, str(error) or type(error).__name__)
+            raise
+        state = _state(inputs, serving, connection)
+        _finish(connection, build_id, state, "; ".join(map(str, failures)) or None)
+        return BuildOutcome(before, after, failures)
 
 
 def has_news(connection: Connection) -> bool:
     """Say whether slices have landed, models were trained, or code has changed, that the last build does not have."""
     last = _last_state(connection)
-    return last is None or last.split(":")[:2] != [_inputs(connection), _serving(connection)]
-
-
-def _build_once(
-    connection: Connection,
-    machine_learning: Callable[[], Sequence[Exception]],
-    on_node: Callable[[str, int, int], None] | None,
-) -> tuple[BuildOutcome, str]:
-    """Take the steps; return also a digest of the runs that served when the second half began."""
-    variables = environment()
-    before = run_dbt(["build", "--selector", "before_ml"], variables, on_node)
-    failures = machine_learning()
-    # Before the results are read: a training that ends from now on is for the next build.
-    serving = _serving(connection)
-    after = run_dbt(["build", "--selector", "after_ml"], variables, on_node)
-    return BuildOutcome(before, after, failures), serving
+    return last is None or last.split(":")[:3] != [*_inputs(connection).split(":"), _serving(connection)]
 
 
 def _state(inputs: str, serving: str, connection: Connection) -> str:
@@ -123,11 +114,12 @@ def _digest(*parts: object) -> str:
 
 
 def _inputs(connection: Connection) -> str:
-    """Digest what a build depends on: what landed, and the code and libraries that make something of it."""
+    """Digest what a build depends on: the code and libraries, and after a colon what landed."""
     landed = connection.execute(
         "select slice_id, outcome, playlists_landed, playlists_rejected from staging.slices order by slice_id"
     ).fetchall()
-    return _digest(landed, _code_digest(), [version(name) for name in LIBRARIES])
+    code = _digest(_digest_of(_files(SOURCES)), [version(name) for name in LIBRARIES])
+    return f"{code}:{_digest(landed)}"
 
 
 def _made(connection: Connection) -> str:
@@ -153,30 +145,61 @@ def _serving(connection: Connection) -> str:
     return _digest(connection.execute("select run_id from ml.model_runs where serving order by run_id").fetchall())
 
 
-def _code_digest() -> str:
+def _digest_of(files: Iterable[Path]) -> str:
     digest = hashlib.sha256()
-    for path in _source_files():
+    for path in files:
         digest.update(str(path.relative_to(PROJECT_ROOT)).encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
-def _source_files() -> Iterator[Path]:
-    for name in SOURCES:
+def _files(names: Sequence[str]) -> Iterator[Path]:
+    for name in names:
         path = PROJECT_ROOT / name
         files = sorted(path.rglob("*")) if path.is_dir() else [path]
         yield from (file for file in files if file.suffix in {".sql", ".yml", ".csv", ".py"})
 
 
 def _last_state(connection: Connection) -> str | None:
-    row = connection.execute("select state from ops.builds order by build_id desc limit 1").fetchone()
+    """Return what the last build was built from; None if it failed, in dbt or in a model."""
+    row = connection.execute(
+        "select state from ops.builds where outcome = 'succeeded'"
+        " and build_id = (select max(build_id) from ops.builds)"
+    ).fetchone()
     return row[0] if row else None
 
 
-def _record(connection: Connection, started_at: datetime, state: str, error: str | None) -> None:
+def _has_made_models(connection: Connection, code: str) -> bool:
+    """Say whether this SQL has made all models once, and no other has touched them since."""
+    row = connection.execute(
+        "select exists (select from ops.builds where code_sha256 = %(code)s and state is not null and build_id >"
+        " (select coalesce(max(build_id), 0) from ops.builds where code_sha256 <> %(code)s))",
+        {"code": code},
+    ).fetchone()
+    return row == (True,)
+
+
+def _close_abandoned(connection: Connection) -> None:
+    # Whoever holds the lock is the only one building, so a build that still says so has lost its process.
     connection.execute(
-        "insert into ops.builds (started_at, state, outcome, detail) values (%s, %s, %s, %s)",
-        [started_at, state, "failed" if error else "succeeded", error],
+        "update ops.builds set outcome = 'failed', finished_at = clock_timestamp(),"
+        " detail = 'the process that built ended early' where outcome = 'running'"
+    )
+
+
+def _start(connection: Connection, code: str, *, full_refresh: bool) -> int:
+    [(build_id,)] = connection.execute(
+        "insert into ops.builds (code_sha256, is_full_refresh) values (%s, %s) returning build_id",
+        [code, full_refresh],
+    ).fetchall()
+    return int(build_id)
+
+
+def _finish(connection: Connection, build_id: int, state: str | None, error: str | None) -> None:
+    connection.execute(
+        "update ops.builds set finished_at = clock_timestamp(), outcome = %s, state = %s, detail = %s"
+        " where build_id = %s",
+        ["failed" if error else "succeeded", state, error, build_id],
     )
 
 

@@ -2,7 +2,7 @@
 -- that connects applies this file when it has changed or a table is missing, so that `dbt build` is green from the
 -- start.
 --
--- Layout 2. Whoever changes a table that exists counts this up, or adds what alters it below: a database of another
+-- Layout 3. Whoever changes a table that exists counts this up, or adds what alters it below: a database of another
 -- layout is refused with what to do, not worked on.
 
 create schema if not exists staging;
@@ -343,15 +343,22 @@ create table if not exists ops.built_slices (
 comment on table ops.built_slices is 'Which slices each model contains that is built slice by slice.';
 comment on column ops.built_slices.relation is 'Schema and name of the model.';
 
--- Builds: what was built from what, so that building again without a change costs nothing.
+-- Builds: what was built from what, so that building again without a change costs nothing. A build whose process is gone
+-- without a word is marked as failed by the next one.
 create table if not exists ops.builds (
     build_id bigint generated always as identity primary key,
-    started_at timestamptz not null,
-    finished_at timestamptz not null default clock_timestamp(),
-    state text not null,
-    outcome text not null check (outcome in ('succeeded', 'failed')),
-    detail text
+    code_sha256 text not null,
+    is_full_refresh boolean not null,
+    state text,
+    started_at timestamptz not null default clock_timestamp(),
+    finished_at timestamptz,
+    outcome text not null default 'running' check (outcome in ('running', 'succeeded', 'failed')),
+    detail text,
+    check ((outcome = 'running') = (finished_at is null))
 );
 
-comment on table ops.builds is
-'One row for each build; state tells what it was built from and what it made.';
+comment on table ops.builds is 'One row for each build, from its start.';
+comment on column ops.builds.code_sha256 is
+'Of the SQL that the models are made by; where it has changed, they are made anew as a whole.';
+comment on column ops.builds.is_full_refresh is 'Whether models were built as a whole that are else built slice by slice.';
+comment on column ops.builds.state is 'What it was built from and what it made; null if models disagree with the data.';

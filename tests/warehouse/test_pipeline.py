@@ -136,40 +136,100 @@ def test_a_failed_model_is_tried_again_by_the_next_build(steps: list[str]) -> No
 
 
 @pytest.fixture
-def failing_dbt(database: str, monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], object]]:
-    """What happens in each of the next runs of dbt, which then fails; runs after these succeed."""
-    happenings: list[Callable[[], object]] = []
+def options(database: str, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """What the first half of each build was asked for."""
+    asked: list[tuple[str, ...]] = []
 
     def run_dbt(arguments: Sequence[str], *_: Any) -> DbtOutcome:
-        if happenings:
-            happenings.pop(0)()
-            raise DbtFailed("tests disagree")
+        if arguments[-1] == "before_ml":
+            asked.append(tuple(arguments[1:-2]))
         return DbtOutcome(nodes=1, warnings=(), seconds=0)
 
     monkeypatch.setattr(pipeline, "run_dbt", run_dbt)
-    return happenings
+    return asked
 
 
-def test_a_slice_that_lands_between_two_models_makes_the_build_start_again(
-    failing_dbt: list[Callable[[], object]], connection: Connection
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with a mart and an insight."""
+    for name in ("models/marts/mart.sql", "models/marts/_marts__models.yml", "models/insights/insight.sql"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("before", encoding="utf-8")
+    for name in ("dbt_project.yml", "selectors.yml"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr(pipeline, "PROJECT_ROOT", tmp_path)
+    return tmp_path
+
+
+WHOLE_REFRESH: tuple[str, ...] = ("--full-refresh",)
+NEW_SLICES: tuple[str, ...] = ("--exclude-resource-type", "unit_test")
+
+
+def test_new_slices_are_added_to_what_the_same_code_has_made(
+    options: list[tuple[str, ...]], connection: Connection
 ) -> None:
-    failing_dbt += [lambda: land(connection), lambda: land(connection)]
-    assert build([]).after_ml is not None
-    outcomes = connection.execute("select outcome from ops.builds order by build_id").fetchall()
-    assert outcomes == [("failed",), ("failed",), ("succeeded",)]
+    for _ in range(3):
+        build([])
+        land(connection)
+    assert options == [WHOLE_REFRESH, NEW_SLICES, NEW_SLICES]
 
 
-def test_a_failure_without_a_new_slice_is_a_failure(
-    failing_dbt: list[Callable[[], object]], connection: Connection
+def test_a_full_refresh_is_made_on_demand(options: list[tuple[str, ...]]) -> None:
+    build([])
+    build([], full_refresh=True)
+    assert options == [WHOLE_REFRESH, WHOLE_REFRESH]
+
+
+@pytest.mark.parametrize(
+    ("edited", "expected"),
+    [("marts/mart.sql", WHOLE_REFRESH), ("marts/_marts__models.yml", ()), ("insights/insight.sql", ())],
+)
+def test_edited_code_runs_unit_tests_and_makes_anew_what_it_had_made(
+    options: list[tuple[str, ...]], project: Path, edited: str, expected: tuple[str, ...]
 ) -> None:
-    failing_dbt += [lambda: None]
+    build([])
+    (project / "models" / edited).write_text("after", encoding="utf-8")
+    build([])
+    assert options == [WHOLE_REFRESH, expected]
+
+
+def test_what_a_failed_build_of_other_code_may_have_made_is_made_anew(
+    options: list[tuple[str, ...]], project: Path, connection: Connection
+) -> None:
+    mart = project / "models" / "marts" / "mart.sql"
+    build([])
+    mart.write_text("wrong", encoding="utf-8")
+
+    def fail() -> None:
+        raise DbtFailed("tests disagree")
+
     with pytest.raises(DbtFailed, match="tests disagree"):
-        build([])
-    assert connection.execute("select outcome, detail from ops.builds").fetchall() == [("failed", "tests disagree")]
+        build([], fail)
+    mart.write_text("before", encoding="utf-8")
+    build([])
+    build([], force=True)
+    assert options == [WHOLE_REFRESH, WHOLE_REFRESH, WHOLE_REFRESH, NEW_SLICES]
+    outcomes = connection.execute("select outcome, detail from ops.builds order by build_id").fetchall()
+    assert outcomes == [("succeeded", None), ("failed", "tests disagree"), ("succeeded", None), ("succeeded", None)]
 
 
-def test_a_build_does_not_start_again_for_ever(failing_dbt: list[Callable[[], object]], connection: Connection) -> None:
-    failing_dbt += [lambda: land(connection)] * 10
+def test_a_build_that_failed_is_made_up_for_by_the_next_one(options: list[tuple[str, ...]]) -> None:
+    def fail() -> None:
+        raise DbtFailed("no")
+
+    build([])
     with pytest.raises(DbtFailed):
-        build([])
-    assert connection.execute("select count(*) from ops.builds").fetchone() == (pipeline.MOST_ATTEMPTS,)
+        build([], fail, force=True)
+    build([])
+    # The models know what they contain; that all code is proven is not known any more.
+    assert options == [WHOLE_REFRESH, NEW_SLICES, ()]
+
+
+def test_a_build_without_an_end_is_marked_by_the_next_one(
+    options: list[tuple[str, ...]], connection: Connection
+) -> None:
+    connection.execute("insert into ops.builds (code_sha256, is_full_refresh) values ('', false)")
+    connection.commit()
+    build([])
+    found = connection.execute("select outcome, detail from ops.builds order by build_id").fetchall()
+    assert found == [("failed", "the process that built ended early"), ("succeeded", None)]
