@@ -12,7 +12,7 @@
     '{{ relation.schema }}.{{ relation.identifier }}'
 {%- endmacro %}
 
-{#- The numbers of the slices that the model does not contain yet, written out so that the planner knows how few they are. -#}
+{#- Numbers of the slices that the model does not contain yet, written out: so the planner knows how few they are. -#}
 {% macro slices_due() -%}
     {%- set known = ref('int_playlist_versions_titled') -%}
     {%- set due = [] -%}
@@ -98,6 +98,21 @@
 {%- endmacro %}
 
 {#-
+    What a model of counts holds already: its key and its counts; nothing when it is built as a whole.
+
+    Args:
+        key: The column of a 64-bit key.
+        counts: Columns of integers.
+-#}
+{% macro counted_before(key, counts) -%}
+    {%- if is_incremental() -%}
+        select {{ key }}, {{ counts | join(', ') }} from {{ this }}
+    {%- else -%}
+        select null::bigint as {{ key }}{% for count in counts %}, null::integer as {{ count }}{% endfor %} where false
+    {%- endif -%}
+{%- endmacro %}
+
+{#-
     A pre-hook for a model whose rows are made anew wherever a version has come or gone: lists what occurs in those versions
     in the temporary table `changed`, and removes its rows. The model then makes the rows of what is in `changed`.
 
@@ -119,9 +134,9 @@
 
 {#- Playlists that a model took in when it was last built: what tests of large tables look at. -#}
 {% macro newly_built_playlists(relation) -%}
-    select playlists.pid
-    from {{ ref('int_playlist_versions_current') }} as playlists
-    inner join ops.built_slices on playlists.slice_id = built_slices.slice_id
+    select known.pid
+    from {{ ref('int_playlist_versions_current') }} as known
+    inner join ops.built_slices on known.slice_id = built_slices.slice_id
     where
         built_slices.relation = {{ built_slices_name(relation) }}
         and built_slices.built_at = (

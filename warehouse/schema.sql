@@ -343,8 +343,8 @@ create table if not exists ops.built_slices (
 comment on table ops.built_slices is 'Which slices each model contains that is built slice by slice.';
 comment on column ops.built_slices.relation is 'Schema and name of the model.';
 
--- Builds: what was built from what, so that building again without a change costs nothing. A build whose process is gone
--- without a word is marked as failed by the next one.
+-- Builds: what was built from what, so that building again without a change costs nothing. A build whose process is
+-- gone without a word is marked as failed by the next one.
 create table if not exists ops.builds (
     build_id bigint generated always as identity primary key,
     code_sha256 text not null,
@@ -360,5 +360,6 @@ create table if not exists ops.builds (
 comment on table ops.builds is 'One row for each build, from its start.';
 comment on column ops.builds.code_sha256 is
 'Of the SQL that the models are made by; where it has changed, they are made anew as a whole.';
-comment on column ops.builds.is_full_refresh is 'Whether models were built as a whole that are else built slice by slice.';
-comment on column ops.builds.state is 'What it was built from and what it made; null if models disagree with the data.';
+comment on column ops.builds.is_full_refresh is
+'Whether models were built as a whole that are else built slice by slice.';
+comment on column ops.builds.state is 'What it was built from and what it made; null if dbt failed.';

@@ -64,6 +64,12 @@ keyed as (
         *
     from counts
 
+),
+
+counted as (
+
+    {{ counted_before('cell_id', ['playlists', 'track_appearances']) }}
+
 )
 
 select
@@ -72,13 +78,7 @@ select
     keyed.num_followers,
     keyed.modified_month,
     keyed.genre,
-    {% if is_incremental() -%}
-        keyed.playlists + coalesce(counted.playlists, 0) as playlists,
-        keyed.track_appearances + coalesce(counted.track_appearances, 0) as track_appearances
-        from keyed
-        left join {{ this }} as counted on keyed.cell_id = counted.cell_id
-    {%- else -%}
-        keyed.playlists,
-        keyed.track_appearances
-        from keyed
-    {%- endif %}
+    keyed.playlists + coalesce(counted.playlists, 0) as playlists,
+    keyed.track_appearances + coalesce(counted.track_appearances, 0) as track_appearances
+from keyed
+left join counted on keyed.cell_id = counted.cell_id

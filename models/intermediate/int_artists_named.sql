@@ -30,12 +30,21 @@ ranked as (
 
 ),
 
+tracks as (
+
+    select distinct
+        artist_id,
+        track_id
+    from variants
+
+),
+
 track_counts as (
 
     select
         artist_id,
-        count(distinct track_id) as track_count
-    from variants
+        count(*) as track_count
+    from tracks
     group by artist_id
 
 ),

@@ -16,7 +16,7 @@ with versions as (
         {{ normalised_title('playlist_name') }} as normalised_title
     from {{ ref('stg_mpd__playlist_versions') }}
     {% if is_incremental() %}
-        where slice_id not in (select distinct slice_id from {{ this }})
+        where slice_id not in (select distinct known.slice_id from {{ this }} as known)
     {% endif %}
 
 ),

@@ -39,17 +39,18 @@ counts as (
     group by track_id, genre
     having sum(change) != 0
 
+),
+
+counted as (
+
+    {{ counted_before('cell_id', ['playlists']) }}
+
 )
 
 select
     counts.cell_id,
     counts.track_id,
     counts.genre,
-    {% if is_incremental() -%}
-        counts.playlists + coalesce(counted.playlists, 0) as playlists
-        from counts
-        left join {{ this }} as counted on counts.cell_id = counted.cell_id
-    {%- else -%}
-        counts.playlists
-        from counts
-    {%- endif %}
+    counts.playlists + coalesce(counted.playlists, 0) as playlists
+from counts
+left join counted on counts.cell_id = counted.cell_id

@@ -53,6 +53,12 @@ keyed as (
     from counts
     where appearances != 0
 
+),
+
+counted as (
+
+    {{ counted_before('variant_id', ['appearances']) }}
+
 )
 
 select
@@ -67,11 +73,6 @@ select
     keyed.artist_uri,
     keyed.artist_name,
     keyed.duration_ms,
-    {% if is_incremental() -%}
-        keyed.appearances + coalesce(counted.appearances, 0) as appearances
-        from keyed
-        left join {{ this }} as counted on keyed.variant_id = counted.variant_id
-    {%- else -%}
-        keyed.appearances
-        from keyed
-    {%- endif %}
+    keyed.appearances + coalesce(counted.appearances, 0) as appearances
+from keyed
+left join counted on keyed.variant_id = counted.variant_id

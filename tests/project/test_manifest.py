@@ -24,7 +24,7 @@ YAML_KEYS = {
     "columns": {"name", "description", "data_type", "data_tests"},
     "sources": {"name", "schema", "description", "tables"},
     "tables": {"name", "description", "config", "columns"},
-    "unit_tests": {"name", "description", "model", "given", "expect"},
+    "unit_tests": {"name", "description", "model", "given", "expect", "overrides"},
     "exposures": {"name", "label", "type", "maturity", "description", "owner", "depends_on"},
 }
 CONFIG_KEYS = {"meta", "freshness", "loaded_at_field", "column_types"}

@@ -27,8 +27,18 @@ with counts as (
         nullif(count(*), 0) as positions
     from {{ ref('playlist_tracks') }}
 
+),
+
+agreement as (
+
+    select
+        count(distinct positions) as different,
+        count(positions) as marts
+    from counts
+
 )
 
-select *
+select counts.*
 from counts
-where (select count(distinct positions) from counts) > 1 or (select count(positions) from counts) not in (0, 5)
+cross join agreement
+where agreement.different > 1 or agreement.marts not in (0, 5)
