@@ -31,7 +31,7 @@ SLICE_REASONS: dict[str, str] = {
     "not_json": "The text is not JSON, or ends in the middle.",
     "wrong_shape": "Valid JSON, but not an object with one `info` object and one `playlists` array.",
     "challenge_set": "The challenge set of the dataset, which has no complete playlists; it is not a slice.",
-    "rejects_under_strict": "A playlist was rejected, now or when the slice landed, and the load was asked to be strict.",
+    "rejects_under_strict": "A playlist is rejected, or was when the slice landed, and the load is to be strict.",
     "refused_by_database": "PostgreSQL cannot store the `info` object.",
 }
 PLAYLIST_REASONS: dict[str, str] = {
