@@ -256,9 +256,9 @@ def make_up_for_refusals(connection: Connection, load_id: int, sources: Sequence
 
 _RESTORED = """
     insert into staging.slices
-    (load_id, source, member, fingerprint, sha256, bytes, info, started_at, finished_at, outcome, duplicate_of)
+    (load_id, source, member, fingerprint, sha256, bytes, started_at, finished_at, outcome, duplicate_of)
     select distinct on (refused.source)
-        %(load_id)s, latest.source, latest.member, latest.fingerprint, latest.sha256, latest.bytes, latest.info,
+        %(load_id)s, latest.source, latest.member, latest.fingerprint, latest.sha256, latest.bytes,
         clock_timestamp(), clock_timestamp(), 'duplicate', coalesce(latest.duplicate_of, latest.slice_id)
     from staging.slices as refused
     inner join unnest(%(sources)s::text[], %(members)s::text[]) as found (source, member)
@@ -272,6 +272,8 @@ _RESTORED = """
     where
         refused.outcome = 'refused'
         and refused.member is null
+        -- A path at which nothing was has kept nothing back.
+        and refused.reason not in ('absent', 'no_slices')
         and not exists (
             select from staging.slices as later
             where
