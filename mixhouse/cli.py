@@ -63,7 +63,7 @@ WORKERS = click.option(
 )
 
 
-class Source(click.Path):
+class InputPath(click.Path):
     """A path to load. What is wrong with it, the load says, and loads the others; an empty one is a mistake."""
 
     def __init__(self) -> None:
@@ -115,7 +115,7 @@ def synth(out: Path, playlists: int, seed: int) -> None:
 
 
 @cli.command()
-@click.argument("paths", nargs=-1, required=True, type=Source())
+@click.argument("paths", nargs=-1, required=True, type=InputPath())
 @STRICT
 @WORKERS
 @click.option("--verify", is_flag=True, help="Read also the files that look as they did when they landed.")
@@ -150,7 +150,7 @@ def build(force: bool) -> None:
 
 
 @cli.command()
-@click.argument("paths", nargs=-1, required=True, type=Source())
+@click.argument("paths", nargs=-1, required=True, type=InputPath())
 @STRICT
 @WORKERS
 def run(paths: tuple[Path, ...], strict: bool, workers: int) -> None:
@@ -167,7 +167,7 @@ def run(paths: tuple[Path, ...], strict: bool, workers: int) -> None:
 
 
 @cli.command()
-@click.argument("folder", type=Source())
+@click.argument("folder", type=InputPath())
 @STRICT
 @WORKERS
 @click.option(
@@ -258,7 +258,7 @@ def rejects_export(
 
 
 @rejects.command("land")
-@click.argument("file", type=Source())
+@click.argument("file", type=InputPath())
 def rejects_land(file: Path) -> None:
     """Land a file of refused playlists that was corrected.
 
