@@ -116,17 +116,29 @@ class LoadEntry:
         Args:
             outcome: As the column has it.
             error: What went wrong.
-            counts: Values of the columns that count.
+            counts: Values of the columns that count. Without them, what the load has committed is counted; how many
+                slices it would have passed over, nobody knows then.
         """
+        counts = self._committed() if counts is None else counts
         self.connection.execute(
             "update ops.loads set finished_at = clock_timestamp(), outcome = %(outcome)s, error = %(error)s,"
             " slices_landed = %(slices_landed)s, slices_skipped = %(slices_skipped)s,"
             " slices_refused = %(slices_refused)s, playlists_landed = %(playlists_landed)s,"
             " playlists_unchanged = %(playlists_unchanged)s, playlists_superseding = %(playlists_superseding)s,"
             " playlists_rejected = %(playlists_rejected)s, bytes = %(bytes)s where load_id = %(load_id)s",
-            dict.fromkeys(COUNTS) | dict(counts or {}) | {"outcome": outcome, "error": error, "load_id": self.load_id},
+            dict.fromkeys(COUNTS) | dict(counts) | {"outcome": outcome, "error": error, "load_id": self.load_id},
         )
         self.connection.execute("select pg_advisory_unlock(%s, %s)", [_LOAD_LOCK, self.load_id])
+
+    def _committed(self) -> dict[str, int]:
+        [row] = self.connection.execute(
+            "select count(*) filter (where outcome = 'landed'), count(*) filter (where outcome = 'refused'),"
+            " coalesce(sum(playlists_landed), 0), coalesce(sum(playlists_unchanged), 0),"
+            " coalesce(sum(playlists_superseding), 0), coalesce(sum(playlists_rejected), 0), coalesce(sum(bytes), 0)"
+            " from staging.slices where load_id = %s",
+            [self.load_id],
+        ).fetchall()
+        return dict(zip((column for column in COUNTS if column != "slices_skipped"), row, strict=True))
 
 
 COUNTS = (
@@ -178,20 +190,102 @@ def claim(connection: Connection, sha256: str) -> None:
     _lock(connection, sha256)
 
 
-def find_original(connection: Connection, sha256: str) -> int | None:
-    """Find the slice that landed the same content, if all of that is still the current version of its playlists."""
+def find_original(connection: Connection, attempt: Attempt) -> int | None:
+    """Find the slice that landed the same content.
+
+    That is what the file itself landed last, as it is, whatever was refused of it since; or any slice of which all is
+    still the current version of its playlists.
+    """
     row = connection.execute(
-        "select slice_id from staging.slices where sha256 = %s and outcome = 'landed' and playlists_unchanged = 0"
-        " and playlists_landed = (select count(*) from staging.playlists"
+        "select coalesce(duplicate_of, slice_id) from ("
+        " select * from staging.slices where source = %(source)s and member is not distinct from %(member)s"
+        " and outcome <> 'refused' order by slice_id desc limit 1"
+        ") as latest where sha256 = %(sha256)s and fingerprint = %(fingerprint)s"
+        " union all ("
+        " select slice_id from staging.slices where sha256 = %(sha256)s and outcome = 'landed'"
+        " and playlists_unchanged = 0 and playlists_landed = (select count(*) from staging.playlists"
         " where playlists.slice_id = slices.slice_id and playlists.superseded_at is null)"
-        " order by slice_id desc limit 1",
-        [sha256],
+        " order by slice_id desc limit 1"
+        ") limit 1",
+        attempt.parameters,
     ).fetchone()
     return None if row is None else int(row[0])
 
 
+def files_with_rejects(connection: Connection) -> set[Key]:
+    """Read which files hold the content of slices of which rejects are open."""
+    rows = connection.execute(
+        "select source, member, fingerprint from staging.slices where outcome <> 'refused'"
+        " and coalesce(duplicate_of, slice_id) in (select slice_id from staging.open_rejects)"
+    )
+    return set(rows.fetchall())
+
+
+def count_open_rejects(connection: Connection, sha256: str) -> int:
+    """Count the rejects that are open of slices of some content."""
+    rows = connection.execute(
+        "select slice_id from staging.slices where sha256 = %s and playlists_rejected > 0", [sha256]
+    ).fetchall()
+    # The view looks at the whole ledger, which is not worth it for content that is new.
+    if not rows:
+        return 0
+    [(count,)] = connection.execute(
+        "select count(*) from staging.open_rejects where slice_id = any(%s)", [[slice_id for (slice_id,) in rows]]
+    ).fetchall()
+    return int(count)
+
+
+def make_up_for_refusals(connection: Connection, load_id: int, sources: Sequence[SliceSource]) -> None:
+    """Write that archives and folders that were refused as a whole are in order again.
+
+    Args:
+        connection: In autocommit mode.
+        load_id: The load.
+        sources: What it passes over, and so has found where it had landed from. For each archive or folder one of
+            them gets a row as its own duplicate.
+    """
+    connection.execute(
+        _RESTORED,
+        {
+            "load_id": load_id,
+            "sources": [source.source for source in sources],
+            "members": [source.member for source in sources],
+        },
+    )
+
+
+_RESTORED = """
+    insert into staging.slices
+    (load_id, source, member, fingerprint, sha256, bytes, started_at, finished_at, outcome, duplicate_of)
+    select distinct on (refused.source)
+        %(load_id)s, latest.source, latest.member, latest.fingerprint, latest.sha256, latest.bytes,
+        clock_timestamp(), clock_timestamp(), 'duplicate', coalesce(latest.duplicate_of, latest.slice_id)
+    from staging.slices as refused
+    inner join unnest(%(sources)s::text[], %(members)s::text[]) as found (source, member)
+        on (found.source = refused.source and found.member is not null)
+        or starts_with(found.source, refused.source || '/')
+    inner join lateral (
+        select * from staging.slices
+        where slices.source = found.source and slices.member is not distinct from found.member
+        order by slices.slice_id desc limit 1
+    ) as latest on true
+    where
+        refused.outcome = 'refused'
+        and refused.member is null
+        -- A path at which nothing was has kept nothing back.
+        and refused.reason not in ('absent', 'no_slices')
+        and not exists (
+            select from staging.slices as later
+            where
+                later.slice_id > refused.slice_id
+                and (later.source = refused.source or starts_with(later.source, refused.source || '/'))
+        )
+    order by refused.source, latest.slice_id
+"""
+
+
 def record_duplicate(connection: Connection, attempt: Attempt, original: int) -> None:
-    """Write that a slice has the content of another.
+    """Write that a slice has the content of another, or of what it landed itself before it was refused.
 
     Args:
         connection: In a transaction that has claimed the content.

@@ -32,7 +32,18 @@ _ATTEMPTS = 10
 
 
 class WorkerDied(LoadError):
-    """A process that loads was killed."""
+    """A process that loads was killed.
+
+    Attributes:
+        source: The slice that it had in hand.
+    """
+
+    def __init__(self, source: SliceSource, exit_code: int | None) -> None:
+        super().__init__(
+            f"a process that loads has ended with exit code {exit_code}, with {source} in hand; if memory ran "
+            "out, take fewer --workers. What was finished stays, and the same command goes on from there"
+        )
+        self.source = source
 
 
 class Connect(Protocol):
@@ -163,9 +174,10 @@ def load(
     Args:
         connect: Opens a connection. With more than one worker, a function that can be imported by name.
         paths: As for `loaders.slices.discover`.
-        strict: Refuse a slice as a whole for a single playlist that breaks a rule.
+        strict: Refuse a slice as a whole for a single playlist that breaks a rule, also if it landed before without
+            this, and the playlist is missing still.
         verify: Read also what looks the same as when it landed, and land what is not the same.
-        workers: Processes that load side by side, each with a connection of its own.
+        workers: Processes that load side by side, each with a connection of its own; of 1, it is this one.
         command: What loads, for the record.
         progress: Told of every slice once it is committed, skipped or refused.
 
@@ -180,6 +192,8 @@ def load(
     with connect(autocommit=True) as connection, ledger.load_entry(connection, command, names, options) as entry:
         sources = discover(given)
         known = set() if verify else ledger.known_files(connection)
+        if strict:
+            known -= ledger.files_with_rejects(connection)
         pending = [place for place, source in enumerate(sources) if _key(source) not in known]
         tasks = [_Task(place, entry.load_id, sources[place], strict) for place in pending]
         outcomes = [SliceOutcome(source, "skipped") for source in sources]
@@ -193,11 +207,14 @@ def load(
             if progress is not None:
                 progress(outcome, done, len(sources))
 
-        for place in sorted(set(range(len(sources))).difference(pending)):
+        passed_over = sorted(set(range(len(sources))).difference(pending))
+        ledger.make_up_for_refusals(connection, entry.load_id, [sources[place] for place in passed_over])
+        for place in passed_over:
             note(place, outcomes[place])
+        # Also a single slice, for what kills its process, such as want of memory, spares this one.
         loading = (
             _load_here(connection, tasks)
-            if min(workers, len(tasks)) <= 1
+            if workers == 1 or not tasks
             else _load_side_by_side(connect, tasks, min(workers, len(tasks)))
         )
         with contextlib.closing(loading):
@@ -305,10 +322,7 @@ def _answer(pipe: Pipe, process: BaseProcess, source: SliceSource) -> tuple[int,
         answer: tuple[int, SliceOutcome] | BaseException | None = pipe.recv()
     except (EOFError, ConnectionResetError):
         process.join()
-        raise WorkerDied(
-            f"a process that loads has ended with exit code {process.exitcode}, with {source} in hand; if memory ran "
-            "out, take fewer --workers. What was finished stays, and the same command goes on from there"
-        ) from None
+        raise WorkerDied(source, process.exitcode) from None
     if isinstance(answer, BaseException):
         raise answer
     return answer
@@ -366,9 +380,11 @@ def _prepare(connection: Connection, task: _Task) -> _Prepared:
     try:
         data = read(task.source)
         attempt = replace(attempt, sha256=hashlib.sha256(data).hexdigest(), size=len(data))
+        if task.strict:
+            _require_no_open_rejects(connection, attempt)
         if ledger.is_known(connection, attempt):
             return _Prepared(attempt, task.strict, None)
-        if ledger.find_original(connection, str(attempt.sha256)):
+        if ledger.find_original(connection, attempt):
             return _Prepared(attempt, task.strict, data)
         return _Prepared(attempt, task.strict, _contents(data))
     except SliceRefused as refusal:
@@ -421,9 +437,11 @@ def _land_contents(
 
 def _land_once(connection: Connection, attempt: Attempt, contents: _Contents | bytes, *, strict: bool) -> SliceOutcome:
     ledger.claim(connection, str(attempt.sha256))
+    if strict:
+        _require_no_open_rejects(connection, attempt)
     if ledger.is_known(connection, attempt):
         return _outcome(attempt, "skipped")
-    if original := ledger.find_original(connection, str(attempt.sha256)):
+    if original := ledger.find_original(connection, attempt):
         ledger.record_duplicate(connection, attempt, original)
         return _outcome(attempt, "skipped")
     if isinstance(contents, bytes):
@@ -446,6 +464,11 @@ def _land_once(connection: Connection, attempt: Attempt, contents: _Contents | b
         superseding=landed.superseding,
         rejected=len(rejects),
     )
+
+
+def _require_no_open_rejects(connection: Connection, attempt: Attempt) -> None:
+    if count := ledger.count_open_rejects(connection, str(attempt.sha256)):
+        raise SliceRefused("rejects_under_strict", f"it has landed, and {count} of its playlists are rejects still")
 
 
 def _outcome(attempt: Attempt, outcome: Literal["landed", "skipped", "refused"]) -> SliceOutcome:

@@ -31,7 +31,7 @@ SLICE_REASONS: dict[str, str] = {
     "not_json": "The text is not JSON, or ends in the middle.",
     "wrong_shape": "Valid JSON, but not an object with one `info` object and one `playlists` array.",
     "challenge_set": "The challenge set of the dataset, which has no complete playlists; it is not a slice.",
-    "rejects_under_strict": "A playlist was rejected, and the load was asked to be strict.",
+    "rejects_under_strict": "A playlist is rejected, or was when the slice landed, and the load is to be strict.",
     "refused_by_database": "PostgreSQL cannot store the `info` object.",
 }
 PLAYLIST_REASONS: dict[str, str] = {
@@ -552,7 +552,9 @@ def _parsed(raw: bytes) -> tuple[object, Fault | None]:
         faults.append(Fault("not_a_number", f"{name} is not JSON"))
 
     def decode(text: bytes | bytearray) -> object:
-        return json.loads(text.decode(), object_pairs_hook=members, parse_constant=constant, parse_int=_whole)
+        return json.loads(
+            text.decode(), object_pairs_hook=members, parse_constant=constant, parse_int=_whole, parse_float=_Real
+        )
 
     try:
         document = decode(raw)
@@ -565,6 +567,17 @@ def _parsed(raw: bytes) -> tuple[object, Fault | None]:
     if _SUSPECT_ESCAPE.search(raw) is not None:
         faults.extend(_text_faults(document))
     return document, faults[0] if faults else None
+
+
+class _Real(float):
+    """A number that is no integer, and its text, for 1e400 is infinite as a float."""
+
+    text: str
+
+    def __new__(cls, text: str) -> "_Real":
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
 
 
 def _whole(digits: str) -> int:
@@ -604,5 +617,8 @@ def _shown(value: object) -> str:
         return "an object"
     if isinstance(value, list):
         return "an array"
-    shown = json.dumps(value[:_SHOWN_CHARACTERS] if isinstance(value, str) else value)
+    if isinstance(value, _Real):
+        shown = value.text
+    else:
+        shown = json.dumps(value[:_SHOWN_CHARACTERS] if isinstance(value, str) else value)
     return shown if len(shown) <= _SHOWN_CHARACTERS else f"{shown[:_SHOWN_CHARACTERS]}..."

@@ -179,7 +179,10 @@ def _in_folder(folder: Path) -> list[SliceSource]:
         seen.add(here)
         for path in (Path(parent) / name for name in names):
             try:
-                if _could_be_slice(path):
+                if _SLICE_NAME.fullmatch(path.name) and path.is_symlink() and not path.exists():
+                    refusal = SliceRefused("absent", "the symbolic link leads to nothing; put back what it names")
+                    found.append(SliceSource(path, None, None, refusal))
+                elif _could_be_slice(path):
                     found.append(_file_source(path.resolve()))
             except OSError as error:
                 refuse(error, path)

@@ -153,9 +153,9 @@ class _Backoff:
         """Whether it is time to try."""
         return not self.is_on or self._monotonic() >= self._due
 
-    def failed(self) -> None:
+    def failed(self, first_retry: float = FIRST_RETRY_SECONDS) -> None:
         """Note that a try failed."""
-        self._delay = min(2 * self._delay, LAST_RETRY_SECONDS) if self.is_on else FIRST_RETRY_SECONDS
+        self._delay = min(2 * self._delay, LAST_RETRY_SECONDS) if self.is_on else first_retry
         self._due = self._monotonic() + self._delay
 
     def succeeded(self) -> None:
@@ -204,7 +204,8 @@ class _File:
     Attributes:
         source: What `discover` says of it.
         since: Since when it has been left alone, by the clock of the watch.
-        reach: When to look again whether it can be read; on once it was refused because it could not.
+        reach: When to look again whether it can be read; on once it was refused because it could not, or the process
+            that had it in hand has died.
         is_done: Whether it needs nothing until it changes.
         is_whole: Whether it ends like a slice; None before a look at it.
     """
@@ -379,9 +380,13 @@ class _Landing:
         if handed:
             try:
                 load(self._connect, handed, strict=self._strict, workers=self._workers, command="watch", progress=note)
-            except Exception:
+            except Exception as error:
                 # What it committed last, it may not have said.
                 self._failed_midway = True
+                if isinstance(error, WorkerDied):
+                    # If it is the file that kills, it must not keep the others from landing: they have the next try.
+                    for file in handed.get(error.source.path, []):
+                        file.reach.failed(2 * FIRST_RETRY_SECONDS)
                 raise
 
     def _tell(self) -> LoadReport | None:

@@ -9,6 +9,7 @@ import traceback
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 import psycopg
@@ -49,7 +50,9 @@ REPORT = PROJECT_ROOT / "reports" / "latest.html"
 
 
 STRICT = click.option(
-    "--strict", is_flag=True, help="Refuse a slice as a whole for a single playlist that breaks a rule."
+    "--strict",
+    is_flag=True,
+    help="Refuse a slice as a whole for a single playlist that breaks a rule; fail on one that landed with such.",
 )
 WORKERS = click.option(
     "--workers",
@@ -58,6 +61,19 @@ WORKERS = click.option(
     show_default="one a processor, 16 at most",
     help="How many processes load side by side; each takes up to 400 MB.",
 )
+
+
+class InputPath(click.Path):
+    """A path to load. What is wrong with it, the load says, and loads the others; an empty one is a mistake."""
+
+    def __init__(self) -> None:
+        super().__init__(readable=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse what `Path` would take for the current folder, such as a variable of the shell that is not set."""
+        if not os.fspath(value):
+            self.fail("A path is empty; for the current folder, name .", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 @click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -99,7 +115,7 @@ def synth(out: Path, playlists: int, seed: int) -> None:
 
 
 @cli.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=InputPath())
 @STRICT
 @WORKERS
 @click.option("--verify", is_flag=True, help="Read also the files that look as they did when they landed.")
@@ -135,7 +151,7 @@ def build(force: bool, full_refresh: bool) -> None:
 
 
 @cli.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=InputPath())
 @STRICT
 @WORKERS
 def run(paths: tuple[Path, ...], strict: bool, workers: int) -> None:
@@ -152,7 +168,7 @@ def run(paths: tuple[Path, ...], strict: bool, workers: int) -> None:
 
 
 @cli.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=InputPath())
 @STRICT
 @WORKERS
 @click.option(
@@ -243,7 +259,7 @@ def rejects_export(
 
 
 @rejects.command("land")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=InputPath())
 def rejects_land(file: Path) -> None:
     """Land a file of refused playlists that was corrected.
 

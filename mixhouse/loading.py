@@ -1,6 +1,8 @@
 """What people see of a load: how far it is, and what came of it."""
 
 import logging
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +24,7 @@ MOST_LISTED = 100
 
 @contextmanager
 def load_progress() -> Iterator[OnSlice]:
-    """Show slices, playlists and megabytes a second, and the time left: a bar on a terminal, else a line now and then.
+    """Show slices, playlists and megabytes a second, and the time left: a bar on a terminal, else now and then a line.
 
     Yields:
         What `loaders.load.load` tells of each slice.
@@ -42,16 +44,32 @@ def load_progress() -> Iterator[OnSlice]:
             yield show
         return
 
-    logged_at = time.monotonic()
+    slices = (0, 0)
 
-    def log(outcome: SliceOutcome, done: int, total: int) -> None:
-        nonlocal logged_at
+    def note(outcome: SliceOutcome, done: int, total: int) -> None:
+        nonlocal slices
         pace.count(outcome)
-        if time.monotonic() - logged_at >= LOG_SECONDS:
-            logged_at = time.monotonic()
-            logger.info("loaded %d of %d slices, %s, %s left", done, total, pace, pace.time_left(total - done))
+        slices = done, total
 
-    yield log
+    def log() -> None:
+        # Ctrl-C is for the thread that loads.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        while not is_over.wait(LOG_SECONDS):
+            if pace.slices:
+                done, total = slices
+                logger.info("loaded %d of %d slices, %s, %s left", done, total, pace, pace.time_left(total - done))
+            else:
+                logger.info("no slice is through after %.0f s", pace.seconds)
+
+    # A thread, for a slice may take longer than a line may be waited for.
+    is_over = threading.Event()
+    logging_thread = threading.Thread(target=log, daemon=True)
+    logging_thread.start()
+    try:
+        yield note
+    finally:
+        is_over.set()
+        logging_thread.join()
 
 
 class _Pace:
@@ -66,11 +84,15 @@ class _Pace:
         self.playlists += outcome.landed + outcome.unchanged + outcome.rejected
         self.bytes += outcome.bytes
 
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
     def time_left(self, slices: int) -> timedelta:
-        return timedelta(seconds=round(slices * (time.monotonic() - self.started) / max(self.slices, 1)))
+        return timedelta(seconds=round(slices * self.seconds / max(self.slices, 1)))
 
     def __str__(self) -> str:
-        seconds = time.monotonic() - self.started
+        seconds = self.seconds
         return f"{self.playlists / seconds:,.0f} playlists/s, {self.bytes / 1e6 / seconds:,.0f} MB/s"
 
 

@@ -41,6 +41,8 @@ comment on column ops.loads.paths is 'Files, folders and archives that were name
 comment on column ops.loads.system_user_name is 'Login name on the machine that loaded; database_user is the role.';
 comment on column ops.loads.outcome is
 'refused_some if a slice or playlist was refused; cut_short if the process ended without a word.';
+comment on column ops.loads.slices_landed is
+'Like the other counts null if it was cut short; slices_skipped also if it failed or was interrupted.';
 comment on column ops.loads.bytes is 'Uncompressed JSON that was read.';
 
 -- The ledger: one row for each slice that landed or was refused. It commits with the slice's playlists.
@@ -75,7 +77,7 @@ comment on column staging.slices.load_id is 'The load in ops.loads.';
 comment on column staging.slices.source is 'File as the loader resolved it: a slice, or the archive that holds it.';
 comment on column staging.slices.member is 'Name inside the archive; null for a plain file.';
 comment on column staging.slices.outcome is
-'landed; duplicate if its content is what another slice has landed already; refused as a whole.';
+'landed; duplicate if its content is what another slice, or itself before a refusal, has landed; refused as a whole.';
 comment on column staging.slices.duplicate_of is 'The slice that landed the same content.';
 comment on column staging.slices.reason is 'Code from the list in docs/rejects.md; null unless it was refused.';
 comment on column staging.slices.fingerprint is

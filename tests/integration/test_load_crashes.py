@@ -397,7 +397,9 @@ def test_every_slice_lands_exactly_once_however_often_the_load_is_killed(
 ) -> None:
     expected = Input(tmp_path / "slices")
 
-    commands = disturb(load, expected, [kill_command, kill_worker, kill_backend], KILLS)
+    # The server recovers from each killed backend, which takes as long as a load.
+    disturbances = [kill_command, kill_worker, kill_command, kill_worker, kill_backend]
+    commands = disturb(load, expected, disturbances, KILLS)
 
     assert_landed_exactly_once(expected)
     assert_loads_are_told_of(commands, "cut_short", "failed")

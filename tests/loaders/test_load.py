@@ -639,6 +639,32 @@ def test_strict_refuses_the_slice_of_a_reject_and_lands_the_others(tmp_path: Pat
     assert loaded(tmp_path).playlists_landed == 2
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_strict_does_not_pass_over_what_landed_with_rejects(
+    tmp_path: Path, connection: Connection, workers: int
+) -> None:
+    path = write_slice(tmp_path, 0, slice_of([playlist(0), playlist(1, name="")]))
+    sound = write_slice(tmp_path, 1000, slice_of([playlist(2)]))
+    loaded(tmp_path)
+    before = documents(connection)
+    copy = write_slice(tmp_path / "copy", 0, path.read_bytes())
+
+    report = loaded(path, sound, copy, strict=True, workers=workers)
+
+    assert [(outcome.outcome, outcome.reason) for outcome in report.slices] == [
+        ("refused", "rejects_under_strict"),
+        ("skipped", None),
+        ("refused", "rejects_under_strict"),
+    ]
+    assert "1 of its playlists" in str(report.slices[0].detail)
+    assert documents(connection) == before
+    # Without, it is passed over as before, and once the playlist is there, strictly too.
+    assert loaded(path).skipped == 1
+    loaded(write_slice(tmp_path / "other", 0, slice_of([playlist(1)])))
+    assert loaded(path, sound, copy, strict=True).skipped == 3
+    assert open_rejects(connection) == []
+
+
 # Exactly once
 
 
@@ -778,6 +804,59 @@ def test_a_file_restored_after_a_refusal_is_on_record_and_so_are_its_rejects(
     assert state() == ["duplicate", 1]
     assert only(loaded(put(whole, 10 if "old" in kind else 30))).bytes == 0
     assert counts(connection) == (3, 2, 1)
+
+
+@pytest.mark.parametrize("reason", ["absent", "unreadable"])
+def test_a_file_that_could_not_be_had_for_a_while_is_no_newer_than_it_was(
+    tmp_path: Path, connection: Connection, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    older = write_slice(tmp_path, 0, slice_of([playlist(0, name="older"), playlist(1)]))
+    newer = write_slice(tmp_path, 1000, slice_of([playlist(0, name="newer")]))
+    loaded(older, newer)
+    with monkeypatch.context() as patch:
+        if reason == "absent":
+            older.rename(tmp_path / "away")
+        else:
+            forbid(patch, older)
+        assert only(loaded(older, verify=True)).reason == reason
+    if reason == "absent":
+        (tmp_path / "away").rename(older)
+
+    assert loaded(older, newer).skipped == 2
+
+    assert documents(connection)[0] == playlist(0, name="newer")
+    assert ledger_rows(connection)[-1] == ("duplicate", None)
+    assert loaded(older, newer).bytes == 0
+
+
+@pytest.mark.parametrize("kind", ["archive", "folder"])
+def test_what_was_refused_as_a_whole_and_is_restored_has_a_row_that_says_so(
+    tmp_path: Path, connection: Connection, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    slices = {f"mpd.slice.{first}-{first + 999}.json": slice_of([playlist(first)]) for first in (0, 1000, 2000)}
+    path = tmp_path / "mpd"
+    if kind == "archive":
+        whole = write_zip(path, slices).read_bytes()
+    else:
+        for first, data in enumerate(slices.values()):
+            write_slice(path, 1000 * first, data)
+    loaded(path)
+    with monkeypatch.context() as patch:
+        if kind == "archive":
+            path.write_bytes(whole[:-9])
+        else:
+            forbid(patch, path)
+        assert only(loaded(path)).outcome == "refused"
+    if kind == "archive":
+        path.write_bytes(whole)
+
+    for _ in range(2):
+        report = loaded(path)
+        assert (report.skipped, report.bytes) == (3, 0)
+
+    assert [outcome for outcome, _ in ledger_rows(connection)] == ["landed"] * 3 + ["refused", "duplicate"]
+    assert rows(connection, "select duplicate_of from staging.slices where outcome = 'duplicate'") == [(1,)]
+    assert counts(connection) == (5, 3, 0)
 
 
 def test_a_path_that_is_gone_for_a_while_closes_no_reject(tmp_path: Path, connection: Connection) -> None:
@@ -1031,6 +1110,23 @@ def test_a_load_that_fails_says_of_what(tmp_path: Path, connection: Connection) 
     assert counts(connection) == (1, 3, 0)
 
 
+def test_a_load_that_fails_midway_says_how_much_it_landed(tmp_path: Path, connection: Connection) -> None:
+    landed = slice_of([playlist(0), playlist(1, name="")])
+    paths = [write_slice(tmp_path, 0, landed), write_slice(tmp_path, 1000, b"{"), write_slice(tmp_path, 2000, DATA)]
+
+    def fail(outcome: SliceOutcome, done: int, total: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        load(connect, paths, progress=fail)
+
+    # How many it would have passed over, nobody knows.
+    assert rows(connection, f"select outcome, {', '.join(ledger.COUNTS)} from ops.loads") == [
+        ("interrupted", 1, None, 1, 1, 0, 0, 1, len(landed) + 1)
+    ]
+
+
 def test_a_load_whose_session_lives_is_running_and_then_cut_short(tmp_path: Path, connection: Connection) -> None:
     path = write_slice(tmp_path, 0, DATA)
     with closing(connect(autocommit=True)) as other:
@@ -1177,6 +1273,24 @@ def test_a_worker_that_is_killed_at_once_is_told_too(
 
     assert load_rows(connection) == ["failed"]
     monkeypatch.undo()
+
+
+def test_a_single_slice_may_cost_a_process_and_not_the_command(tmp_path: Path, connection: Connection) -> None:
+    path = write_slice(tmp_path, 0, DATA)
+
+    def kill() -> None:
+        waiter = wait_for_waiter(connection)
+        for worker in multiprocessing.active_children():
+            worker.kill()
+        rows(connection, f"select pg_terminate_backend({waiter})")
+
+    with ThreadPoolExecutor(1) as pool, nobody_writes("staging.playlists"):
+        killing = pool.submit(kill)
+        with pytest.raises(WorkerDied, match="exit code -9") as died:
+            loaded(path, workers=2)
+        killing.result()
+
+    assert died.value.source.path == path
 
 
 def test_an_error_in_a_worker_is_raised_as_it_would_be_without(tmp_path: Path, connection: Connection) -> None:

@@ -533,6 +533,15 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.parametrize("number", ["1e400", "-1E+2", "1.0", "0.10", "1" * 90 + ".5"])
+def test_a_number_at_fault_is_shown_as_it_stands(number: str) -> None:
+    found = check(memoryview(with_text(number, old="1493424000")), 0)
+
+    assert isinstance(found, Reject)
+    shown = number if len(number) <= 80 else number[:80] + "..."
+    assert (found.reason, found.detail) == ("wrong_type", f"modified_at is {shown}, not an integer")
+
+
 @settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(
     changes=st.dictionaries(st.sampled_from([*REQUIRED, "description", "more"]), VALUES, max_size=2),

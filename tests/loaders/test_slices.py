@@ -352,6 +352,19 @@ def test_a_file_that_cannot_be_read_is_refused_and_its_neighbours_are_found(tmp_
     assert refusal.reason == "unreadable"
 
 
+def test_a_link_of_the_name_of_a_slice_that_leads_nowhere_is_said(tmp_path: Path) -> None:
+    sound = write_slice(tmp_path, 0, slice_of([playlist(0)]))
+    (tmp_path / "mpd.slice.1000-1999.json").symlink_to("unmounted/mpd.slice.1000-1999.json")
+    (tmp_path / "notes.json").symlink_to("unmounted/notes.json")
+
+    one, other = discover([tmp_path])
+
+    assert (one.path, one.refusal) == (sound, None)
+    assert other.path == tmp_path / "mpd.slice.1000-1999.json"
+    assert other.refusal is not None
+    assert other.refusal.reason == "absent"
+
+
 def test_folders_behind_links_are_searched_once_and_circles_end(tmp_path: Path) -> None:
     path = write_slice(tmp_path / "elsewhere", 0, slice_of([playlist(0)]))
     folder = tmp_path / "folder"

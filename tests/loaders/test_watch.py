@@ -436,9 +436,41 @@ def test_a_process_that_dies_loses_nothing(
     told = watched(tmp_path / "in", story(), connect=die_once, workers=2)
 
     assert sorted(current(connection)) == [0, 1, 2]
-    assert [report.landed + report.skipped for report in told] == [3]
-    assert load_rows(connection) == ["failed", "succeeded"]
+    # What the process had in hand comes after the others.
+    assert [report.landed + report.skipped for report in told] == [2, 1]
+    assert load_rows(connection) == ["failed", "succeeded", "succeeded"]
     assert "event=trouble with=workers" in warnings(caplog)[0]
+
+
+def die_of_poison(*, autocommit: bool = False) -> Connection:
+    """Open a connection, on which a process that loads dies of one file, each time."""
+    connection = connect(autocommit=autocommit)
+    execute = connection.execute
+
+    def execute_or_die(query: str, parameters: object = None) -> object:
+        if isinstance(parameters, dict) and str(parameters.get("source")).endswith("poison.json"):
+            os._exit(9)
+        return execute(query, parameters)  # type: ignore[arg-type]
+
+    if multiprocessing.parent_process() is not None:
+        connection.execute = execute_or_die  # type: ignore[assignment]
+    return connection
+
+
+def test_a_file_that_kills_each_process_keeps_no_other_from_landing(tmp_path: Path, connection: Connection) -> None:
+    put(tmp_path / "poison.json", slice_of([playlist(9)]), age=60)
+    put(tmp_path / name(0), slice_of([playlist(0)]), age=60)
+
+    def story() -> Iterator[float]:
+        yield 10
+        assert sorted(current(connection)) == [0]
+        put(tmp_path / name(1000), slice_of([playlist(1000)]))
+        yield 10
+        assert sorted(current(connection)) == [0, 1000]
+
+    told = watched(tmp_path, story(), connect=die_of_poison, workers=2)
+
+    assert sum(report.landed for report in told) == 2
 
 
 @pytest.mark.parametrize("error", [TypeError, psycopg.errors.UndefinedColumn, psycopg.errors.NotNullViolation])

@@ -133,6 +133,24 @@ def test_what_was_refused_is_listed_and_ends_with_exit_code_1(database: str, tmp
     assert re.search(r"mpd\.slice\.1000-1999\.json: refused \(\w+\)", done.stderr)
 
 
+def test_a_path_that_may_not_be_read_costs_no_other(database: str, tmp_path: Path) -> None:
+    paths = [tmp_path / "mpd.slice.0-999.json", tmp_path / "mpd.slice.1000-1999.json"]
+    for path in paths:
+        path.write_text('{"info": {}, "playlists": []}', encoding="utf-8")
+    paths[0].chmod(0)
+    # Root may read everything, unless it has given that up.
+    without = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    done = subprocess.run([*without, MIXHOUSE, "load", *paths], capture_output=True, text=True, check=False)
+    assert_one_clear_line(done, 1, "mpd.slice.0-999.json: refused (unreadable): Permission denied")
+    assert re.search(r"1 +slices landed", done.stdout)
+
+
+@pytest.mark.parametrize("command", [["load"], ["run"], ["watch"], ["rejects", "land"]])
+def test_an_empty_path_is_not_taken_for_the_current_folder(tmp_path: Path, command: list[str]) -> None:
+    done = mixhouse(*command, "", cwd=tmp_path, PGHOST="127.0.0.1", PGPORT="1")
+    assert_one_clear_line(done, 2, "A path is empty")
+
+
 def test_status_says_what_to_do_next_from_the_start(database: str) -> None:
     done = mixhouse("status")
     assert done.returncode == 0
