@@ -12,11 +12,12 @@ end, with an embedded server of its own, durable and with its normal settings. R
 
 import argparse
 import json
+import os
 import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -251,11 +252,10 @@ def peak_disk() -> Iterator[Callable[[], float]]:
 def folder_bytes(folder: Path) -> int:
     """Add up the files; those that go meanwhile do not count."""
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.lstat().st_size
-        except FileNotFoundError:
-            continue
+    for inner, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += (Path(inner) / name).lstat().st_size
     return total
 
 

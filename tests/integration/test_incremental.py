@@ -104,17 +104,27 @@ def alike(one: object, other: object) -> bool:
 
 
 @pytest.fixture(scope="module")
+def dbt_build(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Builds everything without training, and without tests: what is compared says more."""
+    folder = tmp_path_factory.mktemp("dbt")
+
+    def build(warehouse: Warehouse, *options: str) -> str:
+        return warehouse.dbt(folder, "build", "--exclude-resource-type", "test", "unit_test", *options)
+
+    return build
+
+
+@pytest.fixture(scope="module")
 def from_nothing(
-    new_warehouse: Callable[..., Warehouse], tmp_path_factory: pytest.TempPathFactory
+    new_warehouse: Callable[..., Warehouse], dbt_build: Callable[..., str]
 ) -> Callable[[Warehouse], dict[str, Rows]]:
     """Gives the relations that dbt makes of what has landed and what models said, where it has made nothing before."""
-    folder = tmp_path_factory.mktemp("dbt")
 
     def build(warehouse: Warehouse) -> dict[str, Rows]:
         copy = new_warehouse(warehouse)
         with copy.connect() as connection:
-            connection.execute("drop schema intermediate, features, marts, insights cascade")
-        copy.dbt(folder, "build", "--exclude-resource-type", "test", "unit_test")
+            connection.execute("drop schema if exists intermediate, features, marts, insights cascade")
+        dbt_build(copy)
         return relations(copy)
 
     return build
@@ -124,7 +134,10 @@ def from_nothing(
 
 
 def test_added_slices_and_changed_playlists_end_as_a_build_from_nothing(
-    new_warehouse: Callable[..., Warehouse], from_nothing: Callable[[Warehouse], dict[str, Rows]], tmp_path: Path
+    new_warehouse: Callable[..., Warehouse],
+    dbt_build: Callable[..., str],
+    from_nothing: Callable[[Warehouse], dict[str, Rows]],
+    tmp_path: Path,
 ) -> None:
     random = Random(SEED)  # noqa: S311 - the same changes each time
     warehouse = new_warehouse()
@@ -149,25 +162,28 @@ def test_added_slices_and_changed_playlists_end_as_a_build_from_nothing(
     again.write_bytes(first[0].read_bytes())
     warehouse.run("mixhouse", "load", again)
     land(warehouse, tmp_path / "mpd.slice.4-4.json", slices[4] + changed(versions[::3], random)[1:])
-    warehouse.run("mixhouse", "build")
+    dbt_build(warehouse)
     expected = from_nothing(warehouse)
     assert_same(relations(warehouse), expected)
     assert {row[0] for row in expected["marts.artists"]} & (
         {row[0] for row in before["marts.artists"]} - {row[0] for row in after["marts.artists"]}
     ), "nothing returned"
 
-    warehouse.dbt(tmp_path, "build", "--full-refresh", "--exclude-resource-type", "test", "unit_test")
+    dbt_build(warehouse, "--full-refresh")
     assert_same(relations(warehouse), expected)
 
 
 def test_a_build_that_was_killed_is_made_up_for_by_the_next(
-    new_warehouse: Callable[..., Warehouse], from_nothing: Callable[[Warehouse], dict[str, Rows]], tmp_path: Path
+    new_warehouse: Callable[..., Warehouse],
+    dbt_build: Callable[..., str],
+    from_nothing: Callable[[Warehouse], dict[str, Rows]],
+    tmp_path: Path,
 ) -> None:
     random = Random(SEED)  # noqa: S311 - the same changes and moments each time
     warehouse = new_warehouse()
     playlists = made(0) + made(1)
     land(warehouse, tmp_path / "mpd.slice.0-0.json", playlists)
-    warehouse.run("mixhouse", "build")
+    dbt_build(warehouse)
     tables = warehouse.query(
         """
         select relnamespace::regnamespace || '.' || relname
