@@ -17,7 +17,7 @@ from loaders.synthetic import render_slice
 
 SEED = 20171101
 PLAYLISTS_A_SLICE = 60
-KILLS = 4
+KILLS = 3
 DEADLINE_SECONDS = 300
 
 Json = dict[str, Any]
