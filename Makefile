@@ -13,7 +13,7 @@ SEED ?= 1
 export MPD ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint install lock bench bench-synthetic bench-load
+.PHONY: help demo test lint install lock bench bench-synthetic bench-load bench-build
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -52,13 +52,16 @@ lint: install ## the checks that need no database
 	$(BIN)/dbt --quiet --warn-error parse --no-partial-parse --show-all-deprecations \
 		--profiles-dir .mixhouse/lint --target-path .mixhouse/lint/target --log-path .mixhouse/lint/logs
 
-bench: bench-synthetic bench-load ## measure everything; results go to benchmarks/results
+bench: bench-synthetic bench-load bench-build ## measure everything; results go to benchmarks/results
 
 bench-synthetic: install ## measure the generator
 	$(BIN)/python benchmarks/synthetic.py
 
 bench-load: $(VENV)/bench-installed ## measure the loader beside orjson and DuckDB
 	$(BIN)/python benchmarks/load.py
+
+bench-build: install ## measure the build beside DuckDB, an added slice, look-ups and readers
+	$(BIN)/python benchmarks/build.py
 
 $(VENV)/bench-installed: $(VENV)/installed benchmarks/requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \

@@ -9,15 +9,10 @@ normal settings. Results go to `benchmarks/results/load.json`, with the machine.
 
 import argparse
 import json
-import os
 import statistics
-import sys
-import tempfile
 import threading
-import time
 import zipfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,38 +21,19 @@ import duckdb
 import orjson
 import psutil
 from machine import machine
+from measuring import own_server, record, seconds_of
+from slices import SEED, WORKERS, empty_database, load_in_batches, loaded, write_slices
 
-from loaders.load import LoadReport, load
+from loaders.load import load
 from loaders.schema import split
 from loaders.synthetic import render_slice
-from warehouse import embedded
 from warehouse.database import connect
-from warehouse.settings import home
 
 RESULTS = Path(__file__).parent / "results" / "load.json"
-SEED = 20171031
-WORKERS = len(os.sched_getaffinity(0))
-PLAYLISTS_A_SLICE = 1000
-SLICES_A_BATCH = 100
 
 
 # ----------------------------------------------------------------------------------------------------------------------
 # Input
-
-
-def write_slices(folder: Path, numbers: range) -> list[Path]:
-    """Write official-size made slices."""
-    folder.mkdir(exist_ok=True)
-    with ProcessPoolExecutor(WORKERS) as pool:
-        return list(pool.map(write_slice, [folder] * len(numbers), numbers))
-
-
-def write_slice(folder: Path, number: int) -> Path:
-    """Write one of them."""
-    first = number * PLAYLISTS_A_SLICE
-    path = folder / f"mpd.slice.{first}-{first + PLAYLISTS_A_SLICE - 1}.json"
-    path.write_bytes(render_slice(SEED, number))
-    return path
 
 
 def write_long_slice(path: Path, numbers: range) -> None:
@@ -94,29 +70,6 @@ def peak_memory() -> Iterator[Callable[[], int]]:
     finally:
         done.set()
         watcher.join()
-
-
-def empty_database() -> None:
-    """Make the tables afresh."""
-    with connect(autocommit=True) as connection:
-        connection.execute("drop schema if exists staging, ml, ops cascade")
-        connection.execute("checkpoint")
-    connect().close()
-
-
-def loaded(*paths: Path, workers: int = WORKERS) -> LoadReport:
-    """Load, and make sure that everything landed."""
-    report = load(connect, paths, workers=workers)
-    if not report.is_clean:
-        raise SystemExit(f"made slices were refused: {report}")
-    return report
-
-
-def seconds_of(work: Callable[[], object]) -> float:
-    """Time one call."""
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
 
 
 def parse_with_orjson(paths: list[Path]) -> None:
@@ -231,21 +184,17 @@ def rehearse(folder: Path, slices: int) -> dict[str, Any]:
     batches: list[dict[str, float]] = []
     megabytes = seconds = 0.0
     with peak_memory() as peak:
-        for start in range(0, slices, SLICES_A_BATCH):
-            paths = write_slices(folder / "batch", range(start, min(start + SLICES_A_BATCH, slices)))
-            report = loaded(folder / "batch")
+        for numbers, report in load_in_batches(folder, slices):
             megabytes += report.bytes / 1e6
             seconds += report.seconds
             batches.append(
                 {
-                    "first_slice": start,
-                    "seconds_a_slice": round(report.seconds / len(paths), 4),
+                    "first_slice": numbers.start,
+                    "seconds_a_slice": round(report.seconds / len(numbers), 4),
                     "megabytes_per_second": round(report.bytes / 1e6 / report.seconds, 1),
                 }
             )
             print(json.dumps(batches[-1]), flush=True)
-            for path in paths:
-                path.unlink()
     with connect(autocommit=True) as connection:
         [(database_size,)] = connection.execute("select pg_database_size(current_database())").fetchall()
         [(playlists, track_rows)] = connection.execute(
@@ -273,31 +222,19 @@ def main() -> None:
     parser.add_argument("--rehearse", type=int, nargs="?", const=1000, help="load that many slices (default 1000)")
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
-    result: dict[str, Any] = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
     described = machine("duckdb", "msgspec", "orjson", "psycopg")
-    with tempfile.TemporaryDirectory(prefix="mixhouse-bench-") as name:
-        folder = Path(name)
-        folder.chmod(0o711)  # the server's user must pass through
-        for variable in [*filter(lambda name: name.startswith("PG"), os.environ), "DATABASE_URL"]:
-            os.environ.pop(variable, None)
-        os.environ["MIXHOUSE_HOME"] = str(folder / "home")
-        try:
-            if arguments.rehearse:
-                result["rehearsal"] = {"machine": described} | rehearse(folder, arguments.rehearse)
-            else:
-                result |= {
-                    "machine": described,
-                    "ratios": measure_ratios(folder, arguments.slices, arguments.rounds),
-                    "sources": measure_sources(folder),
-                    "memory": measure_memory(folder),
-                    "again": measure_again(folder, 1000),
-                }
-        finally:
-            embedded.reset(home())
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(result, indent=2) + "\n")
-    json.dump(result, sys.stdout, indent=2)
-    print()
+    with own_server() as folder:
+        if arguments.rehearse:
+            found = {"rehearsal": {"machine": described} | rehearse(folder, arguments.rehearse)}
+        else:
+            found = {
+                "machine": described,
+                "ratios": measure_ratios(folder, arguments.slices, arguments.rounds),
+                "sources": measure_sources(folder),
+                "memory": measure_memory(folder),
+                "again": measure_again(folder, 1000),
+            }
+    record(arguments.out, found)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A database of its own, and the commands that people type on it."""
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
+
+from warehouse.settings import PROJECT_ROOT
 
 BIN = Path(sys.executable).parent
 
@@ -19,8 +22,10 @@ class Warehouse:
 
     variables: dict[str, str]
 
-    def run(self, *command: object, ok: bool = True, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-        """Run `mixhouse` or `dbt` as a person would; anything but exit code 0 fails the test, unless told otherwise."""
+    def run(
+        self, *command: object, ok: bool = True, code: int = 0, cwd: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `mixhouse` or `dbt` as a person would; another exit code fails the test, unless it need not be `ok`."""
         done = subprocess.run(
             [BIN / str(command[0]), *map(str, command[1:])],
             env=os.environ | self.variables,
@@ -29,8 +34,14 @@ class Warehouse:
             text=True,
             check=False,
         )
-        assert not ok or done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        assert not ok or done.returncode == code, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         return done
+
+    def dbt(self, folder: Path, *arguments: str) -> str:
+        """Run dbt by hand, with its profile, target and logs in that folder; return what it prints."""
+        shutil.copyfile(PROJECT_ROOT / "profiles.example.yml", folder / "profiles.yml")
+        folders = ["--profiles-dir", folder, "--target-path", folder / "target", "--log-path", folder / "logs"]
+        return self.run("dbt", *arguments, *folders, cwd=PROJECT_ROOT).stdout
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         with self.connect() as connection:

@@ -7,18 +7,20 @@ from pathlib import Path
 import golden
 import psycopg
 import pytest
+import traps
 from commands import Warehouse
 
 
 @pytest.fixture(scope="session")
-def new_warehouse(server: dict[str, str], template: str) -> Callable[[], Warehouse]:
-    """Makes a warehouse with nothing in it."""
+def new_warehouse(server: dict[str, str], template: str) -> Callable[..., Warehouse]:
+    """Makes a warehouse with nothing in it, or with what another has in it."""
     numbers = itertools.count(1)
 
-    def make() -> Warehouse:
+    def make(original: Warehouse | None = None) -> Warehouse:
         name = f"integration_{next(numbers)}"
+        copied = original.variables["PGDATABASE"] if original else template
         with psycopg.connect(autocommit=True, **server) as connection:
-            connection.execute(f"create database {name} template {template}")
+            connection.execute(f"create database {name} template {copied} strategy file_copy")
         keys = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGPASSWORD": "password"}
         return Warehouse({name: server[key] for name, key in keys.items()} | {"PGDATABASE": name})
 
@@ -33,15 +35,17 @@ def golden_warehouse(
     folder = tmp_path_factory.mktemp("golden")
     golden.write(folder)
     warehouse = new_warehouse()
-    warehouse.run("mixhouse", "run", folder)
+    warehouse.run("mixhouse", "run", folder, code=golden.LOADED)
     yield warehouse
 
 
 @pytest.fixture(scope="session")
 def synthetic_slices(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """2,000 made playlists."""
+    """10,000 made playlists; two of the slices have traps planted in them."""
     folder = tmp_path_factory.mktemp("synthetic")
-    Warehouse({}).run("mixhouse", "synth", folder, "--playlists", 2000, "--seed", 7)
+    Warehouse({}).run("mixhouse", "synth", folder, "--playlists", 10_000, "--seed", 7)
+    for name in ("mpd.slice.2000-2999.json", "mpd.slice.7000-7999.json"):
+        traps.plant(folder / name)
     return folder
 
 

@@ -1,6 +1,5 @@
 """`dbt build` by hand, as the README says: green and without a deprecation in each state of the database."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,17 +7,9 @@ import golden
 import pytest
 from commands import Warehouse
 
-from warehouse.settings import PROJECT_ROOT
-
-
-def dbt(warehouse: Warehouse, folder: Path, *arguments: str) -> str:
-    shutil.copyfile(PROJECT_ROOT / "profiles.example.yml", folder / "profiles.yml")
-    folders = ["--profiles-dir", folder, "--target-path", folder / "target", "--log-path", folder / "logs"]
-    return warehouse.run("dbt", *arguments, *folders, cwd=PROJECT_ROOT).stdout
-
 
 def dbt_build(warehouse: Warehouse, folder: Path) -> str:
-    shown = dbt(warehouse, folder, "build", "--show-all-deprecations")
+    shown = warehouse.dbt(folder, "build", "--show-all-deprecations")
     assert "deprecat" not in shown.lower()
     return shown
 
@@ -29,7 +20,7 @@ def test_dbt_build_is_green_in_every_state(new_warehouse: Callable[[], Warehouse
     assert warehouse.query("select count(*) from marts.playlists") == [(0,)]
 
     golden.write(tmp_path / "slices")
-    warehouse.run("mixhouse", "load", tmp_path / "slices")
+    warehouse.run("mixhouse", "load", tmp_path / "slices", code=golden.LOADED)
     assert "ERROR=0" in dbt_build(warehouse, tmp_path)
     assert warehouse.query("select count(*), count(predicted_followers) from marts.playlists") == [
         (len(golden.PLAYLISTS), 0)
@@ -43,12 +34,12 @@ def test_dbt_build_is_green_in_every_state(new_warehouse: Callable[[], Warehouse
 @pytest.mark.parametrize("selector", ["before_ml", "after_ml"])
 def test_selectors_split_the_project_in_two(selector: str, golden_warehouse: Warehouse, tmp_path: Path) -> None:
     arguments = ("--quiet", "ls", "--resource-type", "model", "--output", "name", "--selector", selector)
-    listed = dbt(golden_warehouse, tmp_path, *arguments).split()
+    listed = golden_warehouse.dbt(tmp_path, *arguments).split()
     early, late = "playlist_features", "playlist_recommendations"
     assert (early in listed, late in listed) == ((True, False) if selector == "before_ml" else (False, True))
 
 
 def test_sources_of_a_loaded_and_trained_warehouse_are_fresh(golden_warehouse: Warehouse, tmp_path: Path) -> None:
-    shown = dbt(golden_warehouse, tmp_path, "source", "freshness")
+    shown = golden_warehouse.dbt(tmp_path, "source", "freshness")
     assert "PASS freshness of mpd.playlists" in shown
     assert "WARN" not in shown

@@ -37,7 +37,7 @@ def test_of_two_builds_at_once_the_second_says_so(new_warehouse: Callable[[], Wa
 def test_a_failed_test_stops_the_build_and_is_named(new_warehouse: Callable[[], Warehouse], tmp_path: Path) -> None:
     golden.write(tmp_path)
     warehouse = new_warehouse()
-    warehouse.run("mixhouse", "load", tmp_path)
+    warehouse.run("mixhouse", "load", tmp_path, code=golden.LOADED)
     with warehouse.connect() as connection:
         connection.execute("update staging.playlists set num_followers = 0 where pid = 0")
     done = warehouse.run("mixhouse", "build", ok=False)

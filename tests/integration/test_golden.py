@@ -1,11 +1,18 @@
 """The golden playlists through the whole pipeline, compared row for row with what was worked out by hand."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import golden
 import pytest
 from commands import Warehouse
 from golden import uri
+
+MODIFIED_AT = {
+    29: datetime(1970, 1, 1, tzinfo=UTC),
+    30: datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC),
+    31: datetime(2010, 1, 1, tzinfo=UTC),
+    32: datetime(2017, 10, 31, tzinfo=UTC),
+}
 
 
 def test_playlists_hold_what_they_hold_and_keep_what_they_declare(golden_warehouse: Warehouse) -> None:
@@ -27,9 +34,7 @@ def test_playlists_hold_what_they_hold_and_keep_what_they_declare(golden_warehou
                 "num_distinct_tracks": distinct,
                 "num_followers": followers,
                 "num_edits": edits,
-                "modified_at": datetime(2017, 4, 29, tzinfo=UTC).replace(day=29 + pid % 20)
-                if pid % 20 < 2
-                else datetime(2017, 5, pid % 20 - 1, tzinfo=UTC),
+                "modified_at": MODIFIED_AT.get(pid, datetime(2017, 4, 29, tzinfo=UTC) + timedelta(days=pid % 20)),
                 **counted,
                 **{f"declared_{name}": declared.get(name, value) for name, value in counted.items()},
             }
@@ -43,9 +48,9 @@ def test_a_playlist_keeps_every_position_with_repeated_tracks(golden_warehouse: 
         (
             pid,
             pos,
-            uri("track", letter),
-            uri("album", golden.TRACKS[letter][1]),
-            uri("artist", golden.TRACKS[letter][2]),
+            uri("track", letter.lower()),
+            uri("album", golden.CONFLICTS.get(letter, {}).get("album", golden.TRACKS[letter.lower()][1])),
+            uri("artist", golden.CONFLICTS.get(letter, {}).get("artist", golden.TRACKS[letter.lower()][2])),
         )
         for pid, playlist in sorted(golden.PLAYLISTS.items())
         for pos, letter in enumerate(playlist[1])
@@ -86,12 +91,12 @@ def test_an_album_may_have_several_artists(golden_warehouse: Warehouse) -> None:
 
 def test_artists_of_one_name_stay_two_artists(golden_warehouse: Warehouse) -> None:
     expected = sorted(
-        (uri("artist", key), golden.ARTISTS[key], playlists, rows, tracks, sum(followers) / len(followers))
-        for key, (playlists, rows, tracks, followers) in golden.PRESENCE.items()
+        (uri("artist", key), golden.ARTISTS[key], playlists, rows, tracks, sum(followers) / len(followers), median)
+        for key, (playlists, rows, tracks, followers, median) in golden.PRESENCE.items()
     )
     found = golden_warehouse.query(
-        "select artist_uri, artist_name, playlist_appearances, track_appearances, track_count, avg_followers"
-        " from marts.artists"
+        "select artist_uri, artist_name, playlist_appearances, track_appearances, track_count, avg_followers,"
+        " median_followers from marts.artists"
     )
     assert sorted(found) == expected
 
@@ -120,7 +125,7 @@ def test_playlist_features(golden_warehouse: Warehouse) -> None:
 
 def test_artist_features(golden_warehouse: Warehouse) -> None:
     expected = []
-    for key, (playlists, _, tracks, followers) in golden.PRESENCE.items():
+    for key, (playlists, _, tracks, followers, _) in golden.PRESENCE.items():
         mean = sum(followers) / len(followers)
         expected.append(
             {
@@ -141,9 +146,39 @@ def test_the_original_objects_come_back(golden_warehouse: Warehouse) -> None:
     assert found == {pid: golden.playlist(pid) for pid in golden.PLAYLISTS}
 
 
-def test_a_slice_without_playlists_lands(golden_warehouse: Warehouse) -> None:
-    found = golden_warehouse.query("select outcome, playlists_landed from staging.slices order by playlists_landed")
-    assert found == [("landed", 0), ("landed", len(golden.PLAYLISTS))]
+def test_slices_land_once_in_their_order(golden_warehouse: Warehouse) -> None:
+    """One with every playlist, an empty one, two with later versions, and a copy of the last."""
+    found = golden_warehouse.query(
+        """
+        select outcome, playlists_landed, playlists_unchanged, playlists_superseding, playlists_rejected
+        from staging.slices
+        order by source
+        """
+    )
+    assert found == [
+        ("landed", 31, 0, 0, 2),
+        ("landed", 0, 0, 0, 0),
+        ("landed", 2, 1, 2, 0),
+        ("landed", 1, 0, 1, 0),
+        ("duplicate", 0, 0, 0, 0),
+    ]
+
+
+def test_earlier_versions_stay(golden_warehouse: Warehouse) -> None:
+    found = golden_warehouse.query(
+        """
+        select pid, name, num_followers, cardinality(track_ids)
+        from staging.playlists
+        where superseded_at is not null
+        order by pid, slice_id
+        """
+    )
+    assert found == [(34, "Old title", 2, 2), (35, "Growing", 1, 1), (35, "Growing", 5, 2)]
+
+
+def test_rejected_playlists_are_told_apart(golden_warehouse: Warehouse) -> None:
+    found = golden_warehouse.query("select pid, reason from staging.open_rejects order by pid")
+    assert found == [(37, "empty_name"), (38, "out_of_range")]
 
 
 def test_wrong_declarations_are_found(golden_warehouse: Warehouse) -> None:
@@ -168,6 +203,40 @@ def test_everything_is_predicted_clustered_and_named(golden_warehouse: Warehouse
             (select count(distinct cluster_name) from marts.artists)
         """
     ) == [(0, 0, len(golden.PLAYLISTS), 5)]
+
+
+def test_overview(golden_warehouse: Warehouse) -> None:
+    columns = ", ".join(golden.OVERVIEW)
+    assert golden_warehouse.rows(f"select {columns} from insights.overview") == [golden.OVERVIEW]
+
+
+def test_artist_performance(golden_warehouse: Warehouse) -> None:
+    expected = sorted(
+        (uri("artist", key), rank, ninths_fewer / 9, ninths_less_followed / 9)
+        for key, (rank, ninths_fewer, ninths_less_followed) in golden.RANKS.items()
+    )
+    found = golden_warehouse.query(
+        "select artist_uri, appearances_rank, appearances_percentile, followers_percentile"
+        " from insights.artist_performance"
+    )
+    assert sorted(found) == expected
+
+
+def test_playlists_are_compared_with_those_of_their_length(golden_warehouse: Warehouse) -> None:
+    """Of 200 tracks and more there are two, of one artist each; their tracks last 1,000 ms, and 376,000 / 251."""
+    artists_per_track = (1 / 250 + 1 / 251) / 2
+    track_duration = (1000 + 376_000 / 251) / 2
+    found = golden_warehouse.query(
+        """
+        select pid, length_band, comparable_playlists, comparable_artists_per_track, comparable_duration_ms
+        from insights.playlist_performance
+        where num_tracks >= 10
+        order by pid
+        """
+    )
+    assert [row[:3] for row in found] == [(25, "200+", 2), (26, "200+", 2)]
+    assert [row[3] for row in found] == pytest.approx([artists_per_track] * 2, rel=1e-12)
+    assert [row[4] for row in found] == pytest.approx([track_duration * 250, track_duration * 251], rel=1e-12)
 
 
 def test_recommendations_follow_from_the_numbers_that_they_carry(golden_warehouse: Warehouse) -> None:

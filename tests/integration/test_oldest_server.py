@@ -50,8 +50,10 @@ def older_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse
         port = free.getsockname()[1]
     data = home / "data"
     account = {"user": user} if os.geteuid() == 0 else {}
+    # The embedded server sorts by code point, most others as a dictionary does.
+    sorting = ["--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US"]
     subprocess.run(
-        [programs / "initdb", "-D", data, "-U", "someone", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8"],
+        [programs / "initdb", "-D", data, "-U", "someone", "--auth=trust", "--encoding=UTF8", *sorting],
         check=True,
         capture_output=True,
         cwd=home,
@@ -75,10 +77,17 @@ def test_an_older_server_gives_the_same_marts(
     older_server: Warehouse, golden_warehouse: Warehouse, tmp_path: Path
 ) -> None:
     golden.write(tmp_path)
-    older_server.run("mixhouse", "run", tmp_path)
-    for relation in ("marts.tracks", "marts.playlist_tracks", "features.playlist_features", "features.artist_features"):
-        ordered = f"select * from {relation} order by 1, 2"
-        assert older_server.query(ordered) == golden_warehouse.query(ordered), relation
+    older_server.run("mixhouse", "run", tmp_path, code=golden.LOADED)
+    for relation in (
+        "marts.tracks",
+        "marts.albums",
+        "(select artist_uri, artist_name from marts.artists)",
+        "marts.playlist_tracks",
+        "features.playlist_features",
+        "features.artist_features",
+    ):
+        ordered = f"select * from {relation} as relation"
+        assert sorted(older_server.query(ordered)) == sorted(golden_warehouse.query(ordered)), relation
     predictions = "select pid, predicted_followers, duration_ms from marts.playlists order by pid"
     assert older_server.query(predictions) == golden_warehouse.query(predictions)
     foreign_keys = "select count(*) from pg_constraint where contype = 'f' and connamespace = 'marts'::regnamespace"
