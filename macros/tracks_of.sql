@@ -1,10 +1,12 @@
 {#-
-    The positions of playlists, from the arrays in which stg_mpd__playlist_versions has their tracks, as something to
-    cross join with. Reading an array costs, so there are two: one with the keys alone, one with what stands in the JSON.
+    What playlists hold, from the arrays in which stg_mpd__playlist_versions has their tracks, as something to cross join
+    with. Each reads the arrays that it needs and no others, for reading them is what costs.
 
     Args:
         playlists: The name of what has the arrays.
 -#}
+
+{#- Their positions, by keys. -#}
 {% macro tracks_of(playlists) -%}
     lateral (
         select
@@ -18,6 +20,7 @@
     )
 {%- endmacro %}
 
+{#- Their positions, as the JSON has them. -#}
 {% macro named_tracks_of(playlists) -%}
     lateral (
         select
@@ -38,5 +41,16 @@
                 {{ playlists }}.artist_names,
                 {{ playlists }}.track_durations_ms
             ) as positions (track_id, track_name, album_id, album_name, artist_id, artist_name, duration_ms)
+    )
+{%- endmacro %}
+
+{#- Their tracks or artists, each once a playlist, with the positions that it takes there. -#}
+{% macro distinct_of(kind, playlists) -%}
+    lateral (
+        select
+            {{ entity_id("'spotify:" ~ kind ~ ":' || positions.id") }} as {{ kind }}_id,
+            count(*)::integer as positions
+        from unnest({{ playlists }}.{{ kind }}_ids) as positions (id)
+        group by positions.id
     )
 {%- endmacro %}

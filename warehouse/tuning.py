@@ -66,7 +66,6 @@ def settings_for(machine: Machine) -> dict[str, str]:
         # A table filled in the transaction that makes it is then written once, not twice.
         "wal_level": "minimal",
         "max_wal_senders": "0",
-        "wal_compression": "on",
         "checkpoint_timeout": "15min",
         "max_connections": "60",
         "random_page_cost": "1.1",

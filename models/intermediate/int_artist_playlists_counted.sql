@@ -14,46 +14,23 @@ with changes as (
 ),
 
 -- An artist with ten tracks in a playlist appears there once.
-appearances as (
-
-    select
-        changes.pid,
-        changes.slice_id,
-        changes.change,
-        changes.num_followers,
-        {{ month_of('changes.modified_at') }} as modified_month,
-        changes.genre,
-        tracks.artist_id,
-        count(*) as track_appearances
-    from changes
-    cross join {{ tracks_of('changes') }} as tracks
-    group by
-        changes.pid,
-        changes.slice_id,
-        changes.change,
-        changes.num_followers,
-        changes.modified_at,
-        changes.genre,
-        tracks.artist_id
-
-),
-
 counts as (
 
     select
-        artist_id,
-        num_followers,
-        modified_month,
-        genre,
-        sum(change)::integer as playlists,
-        sum(change * track_appearances)::integer as track_appearances
-    from appearances
+        artists.artist_id,
+        changes.num_followers,
+        {{ month_of('changes.modified_at') }} as modified_month,
+        changes.genre,
+        sum(changes.change)::integer as playlists,
+        sum(changes.change * artists.positions)::integer as track_appearances
+    from changes
+    cross join {{ distinct_of('artist', 'changes') }} as artists
     group by
-        artist_id,
-        num_followers,
-        modified_month,
-        genre
-    having sum(change) != 0 or sum(change * track_appearances) != 0
+        artists.artist_id,
+        changes.num_followers,
+        {{ month_of('changes.modified_at') }},
+        changes.genre
+    having sum(changes.change) != 0 or sum(changes.change * artists.positions) != 0
 
 ),
 

@@ -11,6 +11,7 @@
 with versions as (
 
     select
+        version_id,
         pid,
         slice_id,
         {{ normalised_title('playlist_name') }} as normalised_title
@@ -53,6 +54,7 @@ mentions as (
 )
 
 select
+    versions.version_id,
     versions.pid,
     versions.slice_id,
     versions.normalised_title,

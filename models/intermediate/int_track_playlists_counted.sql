@@ -15,29 +15,25 @@ with changes as (
 ),
 
 -- A playlist may list a track many times; an appearance counts once a playlist.
-appearances as (
-
-    select distinct
-        changes.pid,
-        changes.slice_id,
-        changes.change,
-        changes.genre,
-        tracks.track_id
-    from changes
-    cross join {{ tracks_of('changes') }} as tracks
-
-),
-
 counts as (
 
     select
+        tracks.track_id,
+        changes.genre,
+        sum(changes.change)::integer as playlists
+    from changes
+    cross join {{ distinct_of('track', 'changes') }} as tracks
+    group by tracks.track_id, changes.genre
+    having sum(changes.change) != 0
+
+),
+
+keyed as (
+
+    select
         {{ record_id(['track_id', 'genre']) }} as cell_id,
-        track_id,
-        genre,
-        sum(change)::integer as playlists
-    from appearances
-    group by track_id, genre
-    having sum(change) != 0
+        *
+    from counts
 
 ),
 
@@ -48,9 +44,9 @@ counted as (
 )
 
 select
-    counts.cell_id,
-    counts.track_id,
-    counts.genre,
-    counts.playlists + coalesce(counted.playlists, 0) as playlists
-from counts
-left join counted on counts.cell_id = counted.cell_id
+    keyed.cell_id,
+    keyed.track_id,
+    keyed.genre,
+    keyed.playlists + coalesce(counted.playlists, 0) as playlists
+from keyed
+left join counted on keyed.cell_id = counted.cell_id

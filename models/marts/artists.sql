@@ -1,6 +1,6 @@
 {{ config(
     meta={'primary_key': ['artist_id']},
-    indexes=[{'columns': ['artist_uri'], 'unique': true}],
+    indexes=[{'columns': ['artist_uri'], 'unique': true}, {'columns': ['playlist_appearances']}],
 ) }}
 
 with artists as (

@@ -4,9 +4,10 @@
     meta={'primary_key': ['track_id']},
     indexes=[
         {'columns': ['track_uri'], 'unique': true},
-        {'columns': ['artist_id', 'playlist_appearances']},
+        {'columns': ['artist_id', 'track_appearances']},
         {'columns': ['album_id']},
         {'columns': ['playlist_appearances']},
+        {'columns': ['track_appearances']},
     ],
     pre_hook=["{{ forget_changed('track_id') }}"],
     post_hook=["{{ remember_slices() }}"],

@@ -1,4 +1,6 @@
 select
+    -- One number for what (slice_id, pid) says: a pid takes less than 20 bits.
+    slice_id::bigint << 20 | pid as version_id,
     pid,
     slice_id,
     ordinal,
