@@ -137,14 +137,19 @@
 
 {#- Playlists that a model took in when it was last built: what tests of large tables look at. -#}
 {% macro newly_built_playlists(relation) -%}
-    select known.pid
-    from {{ ref('int_playlist_versions_current') }} as known
-    inner join ops.built_slices on known.slice_id = built_slices.slice_id
-    where
-        built_slices.relation = {{ built_slices_name(relation) }}
-        and built_slices.built_at = (
-            select max(latest.built_at)
-            from ops.built_slices as latest
-            where latest.relation = built_slices.relation
-        )
+    {%- set slices = [] -%}
+    {%- set others = 0 -%}
+    {%- if execute -%}
+        {%- set found = run_query(
+            "select slice_id, built_at = max(built_at) over () as is_new from ops.built_slices where relation = "
+            ~ built_slices_name(relation) ~ " order by slice_id"
+        ) -%}
+        {%- set slices = found.rows | selectattr('is_new') | map(attribute='slice_id') | list -%}
+        {%- set others = found.rows | length - slices | length -%}
+    {%- endif -%}
+    select pid
+    from {{ ref('int_playlist_versions_current') }}
+    {%- if others %}
+    where slice_id in ({{ slices | join(', ') }})
+    {%- endif %}
 {%- endmacro %}
