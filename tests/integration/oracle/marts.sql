@@ -57,6 +57,12 @@ group by all;
 
 -- The combination that occurs most; among equals the first in this order. Text is in the order of its code points.
 create table tracks as
+with playlists_of_track as (
+    select track_uri, count(distinct pid) as playlist_appearances
+    from entries
+    group by all
+)
+
 select
     hash(track_uri) as track_id,
     track_uri,
@@ -66,8 +72,10 @@ select
     album_uri,
     track_name,
     duration_ms,
-    sum(appearances) over (partition by track_uri)::bigint as track_appearances
+    sum(appearances) over (partition by track_uri)::bigint as track_appearances,
+    playlist_appearances
 from variants
+inner join playlists_of_track using (track_uri)
 qualify
     row_number() over (
         partition by track_uri
