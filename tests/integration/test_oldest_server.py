@@ -83,3 +83,17 @@ def test_an_older_server_gives_the_same_marts(
     assert older_server.query(predictions) == golden_warehouse.query(predictions)
     foreign_keys = "select count(*) from pg_constraint where contype = 'f' and connamespace = 'marts'::regnamespace"
     assert older_server.query(foreign_keys) == golden_warehouse.query(foreign_keys) == [(6,)]
+
+
+def test_an_older_server_has_the_same_roles(older_server: Warehouse, tmp_path: Path) -> None:
+    golden.write(tmp_path)
+    older_server.run("mixhouse", "db", "roles")
+    secret = older_server.variables | {"MIXHOUSE_USER_PASSWORD": "for tests only"}
+    for user, kinds in {"work": ("loader", "transformer", "ml"), "ana": ("reporter",)}.items():
+        options = [option for kind in kinds for option in ("--role", kind)]
+        Warehouse(secret).run("mixhouse", "db", "user", user, *options)
+    Warehouse(secret | {"PGUSER": "work"}).run("mixhouse", "run", tmp_path)
+    reader = Warehouse(secret | {"PGUSER": "ana"})
+    assert reader.query("select count(*) from marts.playlists") == [(len(golden.PLAYLISTS),)]
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        reader.query("select count(*) from staging.playlists")
