@@ -9,7 +9,11 @@
     {%- endif -%}
     {%- set granted = {} -%}
     {%- for privilege, roles in grant_config.items() -%}
-        {%- do granted.update({privilege: _existing_roles(roles)}) -%}
+        {%- set existing = _existing_roles(roles) -%}
+        {#- An empty list would tell dbt to revoke what others have been granted by hand. -#}
+        {%- if existing -%}
+            {%- do granted.update({privilege: existing}) -%}
+        {%- endif -%}
     {%- endfor -%}
     {%- do default__apply_grants(relation, granted, should_revoke) -%}
 {%- endmacro %}
