@@ -31,19 +31,19 @@ def installed_servers() -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def older_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+def older_server(session_home: Path) -> Iterator[Warehouse]:
     folders = installed_servers()
     if not folders:
         if os.environ.get("CI"):
             pytest.fail("CI has no PostgreSQL 15 to 17; .ci/run installs one")
         pytest.skip("no PostgreSQL 15 to 17 on this machine")
     programs = folders[0]
-    home = tmp_path_factory.mktemp("older")
+    # Not in pytest's own folder: each session that starts closes it to other users, and so to a running server.
+    home = session_home / "older"
+    home.mkdir()
     # PostgreSQL refuses to run as root, and initdb wants a user that the system knows.
     user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
     if os.geteuid() == 0:
-        for parent in (home, *home.parents[:2]):
-            parent.chmod(0o755)
         shutil.chown(home, user)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
