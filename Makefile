@@ -47,7 +47,7 @@ lint: install ## the checks that need no database
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/sqlfluff lint --processes 2 models tests/dbt macros warehouse/schema.sql
+	$(BIN)/sqlfluff lint --processes 2 models tests/dbt macros warehouse/schema.sql warehouse/roles.sql
 	@mkdir -p .mixhouse/lint && cp profiles.example.yml .mixhouse/lint/profiles.yml
 	$(BIN)/dbt --quiet --warn-error parse --no-partial-parse --show-all-deprecations \
 		--profiles-dir .mixhouse/lint --target-path .mixhouse/lint/target --log-path .mixhouse/lint/logs

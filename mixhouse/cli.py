@@ -25,6 +25,7 @@ from warehouse import embedded, pipeline
 from warehouse.database import connect, environment, uses_embedded_server
 from warehouse.dbt import run_dbt, target_folder
 from warehouse.errors import BuildError, DatabaseError
+from warehouse.roles import ROLES, apply_roles, create_user, exists, grant_roles
 from warehouse.settings import PROJECT_ROOT, home
 
 logger = logging.getLogger(__name__)
@@ -418,6 +419,57 @@ def db_psql(arguments: tuple[str, ...]) -> None:
     os.execve(program, [program, *arguments], variables)  # noqa: S606 - psql takes over, its prompt included
 
 
+@db.command("roles")
+def db_roles() -> None:
+    """Make the database roles, or bring them up to date; needs a superuser, or an owner who may make roles.
+
+    Nobody logs in as one of them: `mixhouse db user` makes users who belong to them (docs/operations.md).
+
+    \b
+    Example:
+      mixhouse db roles
+    """
+    with connect(autocommit=True) as connection:
+        for role, purpose in apply_roles(connection).items():
+            OUT.print(f"{role:<22}  {purpose}", markup=False)
+
+
+@db.command("user")
+@click.argument("name")
+@click.option(
+    "--role",
+    "kinds",
+    multiple=True,
+    required=True,
+    type=click.Choice(list(ROLES)),
+    help="What the user may do; may repeat.",
+)
+def db_user(name: str, kinds: tuple[str, ...]) -> None:
+    """Make a user who may log in to the database, or give one more roles.
+
+    The password of a new user comes from MIXHOUSE_USER_PASSWORD, or is asked for.
+
+    \b
+    Example:
+      mixhouse db user ana --role reporter
+    """
+    with connect() as connection, connection.transaction():
+        if not (is_there := exists(connection, name)):
+            create_user(connection, name, os.environ.get("MIXHOUSE_USER_PASSWORD") or _ask_for_password(name))
+        grant_roles(connection, name, kinds)
+        info = connection.info
+        what = ", ".join(kinds)
+        OUT.print(
+            f"{name} {'is now also' if is_there else 'may log in as'} {what}: host {info.host}, port {info.port}, "
+            f"database {info.dbname}, user {name}",
+            markup=False,
+        )
+
+
+def _ask_for_password(name: str) -> str:
+    return str(click.prompt(f"Password of {name}", hide_input=True, confirmation_prompt=True, err=True))
+
+
 @db.command("reset")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def db_reset(yes: bool) -> None:
@@ -525,6 +577,8 @@ def message(error: BaseException | None) -> str:
         return f"{_first_line(error)}; build it with: mixhouse build"
     if isinstance(error, psycopg.errors.DiskFull):
         return f"the database has no space left: {_first_line(error)}; make room and run the same command again"
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return f"{_first_line(error)}; take a database user who may, or give this one the role (docs/operations.md)"
     if isinstance(error, psycopg.OperationalError):
         gone = error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
         what = "the database went away" if gone else "the database refused"
@@ -544,7 +598,7 @@ def exit_code(error: BaseException | None) -> int:
         return UNEXPECTED
     if isinstance(error, LoadError) or (isinstance(error, OSError) and error.filename is not None):
         return USAGE
-    if isinstance(error, (DatabaseError, *NOT_BUILT, psycopg.OperationalError)):
+    if isinstance(error, (DatabaseError, *NOT_BUILT, psycopg.errors.InsufficientPrivilege, psycopg.OperationalError)):
         return NO_DATABASE
     if isinstance(error, BuildError):
         return BUILD_FAILED

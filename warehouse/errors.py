@@ -13,6 +13,10 @@ class DatabaseUnfit(DatabaseError):
     """The database answers but cannot be used: too old, not UTF-8, or its tables are missing."""
 
 
+class RoleRefused(DatabaseError):
+    """A user or role that cannot be made or given as asked."""
+
+
 class EmbeddedServerError(DatabaseError):
     """The embedded PostgreSQL cannot be created, started, stopped or removed."""
 

@@ -28,6 +28,23 @@ def test_sql_is_shown_at_all() -> None:
     assert len(STATEMENTS) >= 5
 
 
+def test_the_guide_to_bi_tools_answers_ten_questions() -> None:
+    page = (PROJECT_ROOT / "docs" / "bi.md").read_text(encoding="utf-8")
+    answered = re.findall(r"^### (\d+)\. .+\?\n\n```sql\n", page, flags=re.MULTILINE)
+    assert answered == [str(number) for number in range(1, 11)]
+
+
+def test_python_shown_in_docs_runs(golden_warehouse: Warehouse) -> None:
+    blocks = [
+        block
+        for page in PAGES
+        for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    ]
+    assert blocks
+    for block in blocks:
+        golden_warehouse.run("python", "-W", "error", "-c", block)
+
+
 def test_links_between_pages_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text(encoding="utf-8")):

@@ -31,19 +31,19 @@ def installed_servers() -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def older_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+def older_server(session_home: Path) -> Iterator[Warehouse]:
     folders = installed_servers()
     if not folders:
         if os.environ.get("CI"):
             pytest.fail("CI has no PostgreSQL 15 to 17; .ci/run installs one")
         pytest.skip("no PostgreSQL 15 to 17 on this machine")
     programs = folders[0]
-    home = tmp_path_factory.mktemp("older")
+    # Not in pytest's own folder: each session that starts closes it to other users, and so to a running server.
+    home = session_home / "older"
+    home.mkdir()
     # PostgreSQL refuses to run as root, and initdb wants a user that the system knows.
     user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
     if os.geteuid() == 0:
-        for parent in (home, *home.parents[:2]):
-            parent.chmod(0o755)
         shutil.chown(home, user)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -92,3 +92,17 @@ def test_an_older_server_gives_the_same_marts(
     assert older_server.query(predictions) == golden_warehouse.query(predictions)
     foreign_keys = "select count(*) from pg_constraint where contype = 'f' and connamespace = 'marts'::regnamespace"
     assert older_server.query(foreign_keys) == golden_warehouse.query(foreign_keys) == [(6,)]
+
+
+def test_an_older_server_has_the_same_roles(older_server: Warehouse, tmp_path: Path) -> None:
+    golden.write(tmp_path)
+    older_server.run("mixhouse", "db", "roles")
+    secret = older_server.variables | {"MIXHOUSE_USER_PASSWORD": "for tests only"}
+    for user, kinds in {"work": ("loader", "transformer", "ml"), "ana": ("reporter",)}.items():
+        options = [option for kind in kinds for option in ("--role", kind)]
+        Warehouse(secret).run("mixhouse", "db", "user", user, *options)
+    Warehouse(secret | {"PGUSER": "work"}).run("mixhouse", "run", tmp_path)
+    reader = Warehouse(secret | {"PGUSER": "ana"})
+    assert reader.query("select count(*) from marts.playlists") == [(len(golden.PLAYLISTS),)]
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        reader.query("select count(*) from staging.playlists")

@@ -1,5 +1,6 @@
 """Rules that every model keeps, read from what dbt understood, since dbt ignores much that is written wrongly."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ LAYERS = ["staging", "intermediate", "features", "marts", "insights"]
 
 # Keys that this project uses; dbt drops a misspelt one without a word.
 YAML_KEYS = {
-    "top": {"version", "models", "sources", "seeds", "unit_tests", "exposures"},
+    "top": {"version", "models", "sources", "seeds", "unit_tests", "exposures", "groups"},
     "models": {"name", "description", "config", "columns", "data_tests"},
     "seeds": {"name", "description", "config", "columns", "data_tests"},
     "columns": {"name", "description", "data_type", "data_tests"},
@@ -26,6 +27,7 @@ YAML_KEYS = {
     "tables": {"name", "description", "config", "columns"},
     "unit_tests": {"name", "description", "model", "given", "expect", "overrides"},
     "exposures": {"name", "label", "type", "maturity", "description", "owner", "depends_on"},
+    "groups": {"name", "description", "owner"},
 }
 CONFIG_KEYS = {"meta", "freshness", "loaded_at_field", "column_types"}
 
@@ -131,6 +133,57 @@ def test_warnings_have_a_reason(manifest: Manifest) -> None:
 def test_exposures_cover_dashboard_api_bi_and_both_models(manifest: Manifest) -> None:
     kinds = sorted(exposure["type"] for exposure in manifest["exposures"].values())
     assert kinds == ["analysis", "application", "dashboard", "ml", "ml"]
+
+
+def test_everything_that_people_read_is_read_by_an_exposure(manifest: Manifest) -> None:
+    exposed: set[str] = set()
+    for exposure in manifest["exposures"].values():
+        exposed |= set(exposure["depends_on"]["nodes"])
+    assert {node["unique_id"] for node in models(manifest) if node["access"] == "public"} <= exposed
+
+
+def test_every_model_has_an_owner_and_people_build_on_public_ones_only(manifest: Manifest) -> None:
+    groups = {group["name"]: group for group in manifest["groups"].values()}
+    for node in models(manifest):
+        assert groups[node["group"]]["owner"]["name"], node["name"]
+        is_public = layer(node) in {"features", "marts", "insights"}
+        assert node["access"] == ("public" if is_public else "private"), node["name"]
+
+
+def test_what_is_public_is_granted_to_those_who_read_it(manifest: Manifest) -> None:
+    readers = {layer: ["mixhouse_web", "mixhouse_reporter"] for layer in ("marts", "insights")}
+    readers["features"] = ["mixhouse_ml"]
+    for node in models(manifest):
+        assert node["config"]["grants"].get("select", []) == readers.get(layer(node), []), node["name"]
+
+
+def test_the_overview_of_the_docs_leads_to_what_exists(manifest: Manifest) -> None:
+    overview = manifest["docs"]["doc.mixhouse.__overview__"]["block_contents"]
+    links = re.findall(r"\(#!/(\w+)/([\w.]+)\)", overview)
+    places = {"model": manifest["nodes"], "source": manifest["sources"], "exposure": manifest["exposures"]}
+    for kind, name in links:
+        assert name in places[kind], name
+    linked = {name for _, name in links}
+    assert linked >= manifest["exposures"].keys()
+    assert linked >= {node["unique_id"] for node in models(manifest) if layer(node) in {"marts", "features"}}
+
+
+def test_the_star_in_the_docs_is_that_of_the_keys(manifest: Manifest) -> None:
+    star = (PROJECT_ROOT / "docs" / "bi.md").read_text(encoding="utf-8").split("erDiagram")[1].split("```")[0]
+    lines = set(re.findall(r"^ +(\w+) \|\|--\|\{ (\w+) : (\w+)$", star, flags=re.MULTILINE))
+    marts = {node["name"]: node for node in models(manifest) if layer(node) == "marts"}
+    keys = {(key["to"], name, key["column"]) for name, node in marts.items() for key in foreign_keys(node)}
+    assert lines == keys
+    shown = dict(re.findall(r"^    (\w+) \{\n(.*?)\n    \}", star, flags=re.MULTILINE | re.DOTALL))
+    assert shown.keys() == marts.keys()
+    for name, columns in shown.items():
+        for column in columns.splitlines():
+            assert column.split()[1] in marts[name]["columns"], f"{name}: {column}"
+
+
+def foreign_keys(node: Node) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = node["config"]["meta"].get("foreign_keys", [])
+    return found
 
 
 def test_foreign_keys_point_to_existing_columns(manifest: Manifest) -> None:
