@@ -27,7 +27,8 @@ ML = {
     f"ml.{table}"
     for table in ("model_runs", "model_metrics", "feature_importances", "playlist_predictions", "artist_clusters")
 }
-OPS = {"ops.loads", "ops.builds"}
+BUILDS = {"ops.builds", "ops.built_slices"}
+OPS = {"ops.loads"} | BUILDS
 # Stand-ins for what dbt makes.
 VIEWS = {"staging.stg_things", "features.things"}
 TABLES = {"intermediate.things", "marts.things", "insights.things"}
@@ -39,9 +40,9 @@ MAY: dict[str, dict[str, set[str]]] = {
         "update": {"staging.slices", "ops.loads"},
     },
     "transformer": {
-        "select": LANDED | LANDED_VIEWS | ML | VIEWS | TABLES | {"ops.builds"},
-        "insert": TABLES | {"ops.builds"},
-        "update": TABLES,
+        "select": LANDED | LANDED_VIEWS | ML | VIEWS | TABLES | BUILDS,
+        "insert": TABLES | BUILDS,
+        "update": TABLES | BUILDS,
         "delete": TABLES,
         "truncate": TABLES,
         "create in": {"staging", "intermediate", "features", "marts", "insights"},
