@@ -48,9 +48,9 @@ select
     earlier_playlists,
     100.0::double precision * playlists / all_playlists as share_pct,
     100.0::double precision * earlier_playlists / all_earlier_playlists as earlier_share_pct,
-    'in ' || playlists || ' of the ' || all_playlists || ' playlists last changed in ' || to_char(modified_month, 'YYYY-MM')
-    || ', where its share of the six months before (' || earlier_playlists || ' of ' || all_earlier_playlists
-    || ') would give ' || round(expected_playlists::numeric, 1) || '; '
+    'in ' || playlists || ' of the ' || all_playlists || ' playlists last changed in '
+    || to_char(modified_month, 'YYYY-MM') || ', where its share of the six months before (' || earlier_playlists
+    || ' of ' || all_earlier_playlists || ') would give ' || round(expected_playlists::numeric, 1) || '; '
     || round(abs(movement)::numeric, 1) || ' times what is usual for the ' || stage || ' stage in that month' as reason
 from directed
 where direction is not null

@@ -30,15 +30,21 @@ thresholds as (
 
 ),
 
+changes as (
+
+    select {{ month_of('modified_at') }} as modified_month
+    from {{ ref('int_playlists_measured') }}
+
+),
+
 -- Months are numbered, so that those without a playlist leave a gap.
 months as (
 
     select
-        {{ month_of('modified_at') }} as modified_month,
-        (12 * extract(year from {{ month_of('modified_at') }}) + extract(month from {{ month_of('modified_at') }}))::integer
-            as month_number,
+        modified_month,
+        (12 * extract(year from modified_month) + extract(month from modified_month))::integer as month_number,
         count(*)::integer as playlists
-    from {{ ref('int_playlists_measured') }}
+    from changes
     group by modified_month
 
 ),
@@ -102,7 +108,7 @@ windowed as (
 
 ),
 
--- A month without the artist has no row to be read. The first of such months is made here: to fall silent is a movement.
+-- A month without the artist has no row to be read. The first of such months is made here: silence is a movement.
 counted as (
 
     select

@@ -38,8 +38,8 @@ everyone as (
 
 ),
 
--- Both measures span five powers of ten, so their logarithms are compared with that of the largest: from 0, for a single
--- follower or playlist, to 1. Where nobody has more than that, all have the most.
+-- Both measures span five powers of ten, so their logarithms are compared with that of the largest: from 0, for a
+-- single follower or playlist, to 1. Where nobody has more than that, all have the most.
 levels as (
 
     select

@@ -128,45 +128,54 @@ scored as (
     from recommendations
     inner join supported on recommendations.artist_uri = supported.artist_uri
 
+),
+
+ranked as (
+
+    select
+        *,
+        row_number() over (
+            partition by recommendation
+            order by score desc, avg_followers desc, artist_uri collate "C" asc
+        ) as recommendation_rank
+    from scored
+
 )
 
 select
-    scored.artist_uri,
-    scored.recommendation,
-    scored.artist_name,
-    row_number() over (
-        partition by scored.recommendation
-        order by scored.score desc, scored.avg_followers desc, scored.artist_uri collate "C" asc
-    )::integer as recommendation_rank,
-    scored.score,
-    scored.artist_score,
-    scored.artist_rank,
-    scored.stage,
-    scored.reach,
-    scored.cluster_name,
-    scored.playlist_appearances,
-    scored.track_count,
-    scored.avg_followers,
-    scored.median_followers,
-    scored.followers_percentile,
-    scored.appearances_percentile,
+    ranked.artist_uri,
+    ranked.recommendation,
+    ranked.artist_name,
+    ranked.recommendation_rank::integer as recommendation_rank,
+    ranked.score,
+    ranked.artist_score,
+    ranked.artist_rank,
+    ranked.stage,
+    ranked.reach,
+    ranked.cluster_name,
+    ranked.playlist_appearances,
+    ranked.track_count,
+    ranked.avg_followers,
+    ranked.median_followers,
+    ranked.followers_percentile,
+    ranked.appearances_percentile,
     case
-        when scored.recommendation = 'collaborate'
+        when ranked.recommendation = 'collaborate'
             then
-                scored.stage || ' stage, rank ' || scored.artist_rank || ' of ' || everyone.num_artists
-                || ' artists with a score of ' || round(scored.artist_score::numeric, 1)
-                || ': in ' || scored.playlist_appearances || ' playlists that reach ' || scored.reach || ' followers'
+                ranked.stage || ' stage, rank ' || ranked.artist_rank || ' of ' || everyone.num_artists
+                || ' artists with a score of ' || round(ranked.artist_score::numeric, 1)
+                || ': in ' || ranked.playlist_appearances || ' playlists that reach ' || ranked.reach || ' followers'
         else
-            'in ' || scored.playlist_appearances || ' playlists with '
-            || round(scored.avg_followers::numeric, 1) || ' followers on average (median '
-            || scored.median_followers || '), more than '
+            'in ' || ranked.playlist_appearances || ' playlists with '
+            || round(ranked.avg_followers::numeric, 1) || ' followers on average (median '
+            || ranked.median_followers || '), more than '
             || case
-                when scored.followers_percentile = 1 then 'any other artist'
-                else floor((100 * scored.followers_percentile)::numeric) || ' % of the artists'
+                when ranked.followers_percentile = 1 then 'any other artist'
+                else floor((100 * ranked.followers_percentile)::numeric) || ' % of the artists'
             end
-            || '; reach ' || scored.reach || ', score ' || round(scored.artist_score::numeric, 1)
-            || ', ' || scored.stage || ' stage'
+            || '; reach ' || ranked.reach || ', score ' || round(ranked.artist_score::numeric, 1)
+            || ', ' || ranked.stage || ' stage'
     end as reason,
-    scored.last_processed
-from scored
+    ranked.last_processed
+from ranked
 cross join everyone

@@ -25,8 +25,8 @@ thresholds as (
 
 ),
 
--- By their hash: a sample that looks drawn by lot, and is the same whenever it is drawn. New playlists take the place of
--- a few. One artist alone is no pair.
+-- By their hash: a sample that looks drawn by lot, and is the same whenever it is drawn. New playlists take the place
+-- of a few. One artist alone is no pair.
 sampled as (
 
     select
@@ -36,7 +36,7 @@ sampled as (
     cross join thresholds
     where playlists.num_artists between 2 and thresholds.max_playlist_artists
     order by {{ record_id(['playlists.pid']) }}, playlists.pid
-    limit (select thresholds.sample_playlists::integer from thresholds)
+    limit (select sample_sizes.sample_playlists::integer from thresholds as sample_sizes)
 
 ),
 
@@ -50,8 +50,8 @@ appearances as (
 
 ),
 
--- Two artists that were dealt out at random, each as often as it appears, to playlists as long as these, would share
--- this much for each product of their playlists. It is somewhat more than one by the number of playlists, since both are
+-- Artists that were dealt out at random, each as often as it appears, to playlists as long as these, would share this
+-- many for each product of their playlists. It is somewhat more than one by the number of playlists, since both are
 -- more likely to be in a longer one.
 chance as (
 
