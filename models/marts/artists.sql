@@ -1,6 +1,10 @@
 {{ config(
     meta={'primary_key': ['artist_id']},
-    indexes=[{'columns': ['artist_uri'], 'unique': true}, {'columns': ['playlist_appearances']}],
+    indexes=[
+        {'columns': ['artist_uri'], 'unique': true},
+        {'columns': ['playlist_appearances']},
+        {'columns': ['reach']},
+    ],
 ) }}
 
 with artists as (
@@ -28,6 +32,7 @@ select
     artists.playlist_appearances,
     artists.track_appearances,
     artists.track_count,
+    artists.reach,
     artists.avg_followers,
     artists.median_followers,
     clusters.cluster_id,

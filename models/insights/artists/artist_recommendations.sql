@@ -1,5 +1,6 @@
 {{ config(
     meta={'primary_key': ['artist_uri', 'recommendation']},
+    indexes=[{'columns': ['recommendation', 'recommendation_rank']}],
 ) }}
 
 with artists as (
@@ -11,6 +12,12 @@ with artists as (
 clusters as (
 
     select * from {{ ref('int_artist_clusters_profiled') }}
+
+),
+
+stages as (
+
+    select * from {{ ref('artist_stages') }}
 
 ),
 
@@ -34,10 +41,19 @@ thresholds as (
 
 ),
 
+everyone as (
+
+    select count(*) as num_artists from artists
+
+),
+
 supported as (
 
-    select artists.*
+    select
+        artists.*,
+        stages.recommendation as stage_recommendation
     from artists
+    inner join stages on artists.stage = stages.stage
     cross join thresholds
     where artists.playlist_appearances >= thresholds.min_appearances
 
@@ -57,8 +73,18 @@ emerging as (
 
 ),
 
--- What the cluster of an artist suggests. To be promoted, an artist must also appear more often than an emerging one,
--- in playlists with more followers than most.
+by_stage as (
+
+    select
+        artist_uri,
+        stage_recommendation as recommendation
+    from supported
+    where stage_recommendation is not null
+
+),
+
+-- What the cluster of an artist suggests, unless its stage suggests something: nobody needs to promote a star. To be
+-- promoted, an artist must also appear more often than an emerging one, in playlists with more followers than most.
 by_cluster as (
 
     select
@@ -69,6 +95,7 @@ by_cluster as (
     cross join thresholds
     where
         clusters.recommendation is not null
+        and supported.stage_recommendation is null
         and (
             clusters.recommendation != 'promote'
             or (
@@ -83,32 +110,72 @@ recommendations as (
 
     select * from emerging
     union all
+    select * from by_stage
+    union all
     select * from by_cluster
+
+),
+
+scored as (
+
+    select
+        supported.*,
+        recommendations.recommendation,
+        case
+            when recommendations.recommendation = 'collaborate' then supported.artist_score
+            else supported.median_followers
+        end as score
+    from recommendations
+    inner join supported on recommendations.artist_uri = supported.artist_uri
+
+),
+
+ranked as (
+
+    select
+        *,
+        row_number() over (
+            partition by recommendation
+            order by score desc, avg_followers desc, artist_uri collate "C" asc
+        ) as recommendation_rank
+    from scored
 
 )
 
 select
-    recommendations.artist_uri,
-    recommendations.recommendation,
-    supported.artist_name,
-    supported.cluster_name,
-    supported.playlist_appearances,
-    supported.track_count,
-    supported.avg_followers,
-    supported.median_followers,
-    supported.followers_percentile,
-    supported.appearances_percentile,
+    ranked.artist_uri,
+    ranked.recommendation,
+    ranked.artist_name,
+    ranked.recommendation_rank::integer as recommendation_rank,
+    ranked.score,
+    ranked.artist_score,
+    ranked.artist_rank,
+    ranked.stage,
+    ranked.reach,
+    ranked.cluster_name,
+    ranked.playlist_appearances,
+    ranked.track_count,
+    ranked.avg_followers,
+    ranked.median_followers,
+    ranked.followers_percentile,
+    ranked.appearances_percentile,
     case
-        when recommendations.recommendation = 'collaborate' then supported.playlist_appearances
-        else supported.median_followers
-    end as score,
-    'in ' || supported.playlist_appearances || ' playlists with '
-    || round(supported.avg_followers::numeric, 1) || ' followers on average (median '
-    || supported.median_followers || '), more than '
-    || case
-        when supported.followers_percentile = 1 then 'any other artist'
-        else floor((100 * supported.followers_percentile)::numeric) || ' % of the artists'
+        when ranked.recommendation = 'collaborate'
+            then
+                ranked.stage || ' stage, rank ' || ranked.artist_rank || ' of ' || everyone.num_artists
+                || ' artists with a score of ' || round(ranked.artist_score::numeric, 1)
+                || ': in ' || ranked.playlist_appearances || ' playlists that reach ' || ranked.reach || ' followers'
+        else
+            'in ' || ranked.playlist_appearances || ' playlists with '
+            || round(ranked.avg_followers::numeric, 1) || ' followers on average (median '
+            || ranked.median_followers || '), more than '
+            || case
+                when ranked.followers_percentile = 1 then 'any other artist'
+                else floor((100 * ranked.followers_percentile)::numeric) || ' % of the artists'
+            end
+            || '; reach ' || ranked.reach || ', score ' || round(ranked.artist_score::numeric, 1)
+            || ', ' || ranked.stage || ' stage'
     end as reason,
-    supported.last_processed
-from recommendations
-inner join supported on recommendations.artist_uri = supported.artist_uri
+    ranked.last_processed
+from ranked
+cross join everyone

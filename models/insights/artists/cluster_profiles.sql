@@ -4,16 +4,50 @@ with profiles as (
 
 ),
 
+artists as (
+
+    select * from {{ ref('artist_performance') }}
+    where cluster_id is not null
+
+),
+
 members as (
 
     select
-        clusters.cluster_id,
-        sum(artists.track_appearances) as track_appearances,
-        percentile_cont(0.5) within group (order by artists.playlist_appearances) as median_playlist_appearances,
-        percentile_cont(0.5) within group (order by artists.avg_followers) as median_followers
-    from {{ ref('int_artist_clusters_serving') }} as clusters
-    inner join {{ ref('int_artists_measured') }} as artists on clusters.artist_uri = artists.artist_uri
-    group by clusters.cluster_id
+        cluster_id,
+        sum(track_appearances) as track_appearances,
+        percentile_cont(0.5) within group (order by playlist_appearances) as median_playlist_appearances,
+        percentile_cont(0.5) within group (order by avg_followers) as median_followers,
+        percentile_cont(0.5) within group (order by track_count) as median_track_count,
+        percentile_cont(0.5) within group (order by artist_score) as median_artist_score,
+        avg(avg_followers / playlist_appearances) as avg_followers_per_playlist,
+        avg(track_count::double precision / playlist_appearances) as avg_tracks_per_playlist
+    from artists
+    group by cluster_id
+
+),
+
+placed as (
+
+    select
+        cluster_id,
+        artist_name,
+        row_number() over (
+            partition by cluster_id
+            order by artist_rank asc, artist_uri collate "C" asc
+        ) as place
+    from artists
+
+),
+
+best as (
+
+    select
+        cluster_id,
+        string_agg(artist_name, ', ' order by place) as best_artists
+    from placed
+    where place <= 3
+    group by cluster_id
 
 )
 
@@ -29,6 +63,19 @@ select
     members.median_playlist_appearances,
     profiles.avg_followers,
     members.median_followers,
-    profiles.avg_track_count
+    profiles.avg_track_count,
+    members.median_track_count,
+    members.avg_followers_per_playlist,
+    members.avg_tracks_per_playlist,
+    members.median_artist_score,
+    profiles.appearances_ratio,
+    profiles.followers_ratio,
+    profiles.tracks_ratio,
+    'compared with the average artist, its artists have on average '
+    || round(profiles.appearances_ratio::numeric, 2) || ' times the playlists, '
+    || round(profiles.followers_ratio::numeric, 2) || ' times the followers a playlist and '
+    || round(profiles.tracks_ratio::numeric, 2) || ' times the tracks' as comparison,
+    best.best_artists
 from profiles
 inner join members on profiles.cluster_id = members.cluster_id
+inner join best on profiles.cluster_id = best.cluster_id
