@@ -2,11 +2,16 @@
     How the share of the playlists that carry something, or name it, differs from the three months before, month by month.
     A playlist is in the month in which it was last changed.
 
+    Playlists that are still changed are longer than those that were left alone, so that the share of every artist is higher in
+    the last months. Counts are therefore compared by the places that there are for what is counted: as many as playlists
+    for what each of them may name once, as many as they have artists for artists.
+
     Args:
         counts: A CTE with the key, `modified_month` and `playlists`, an integer.
         key: What rises and falls, `artist_id` or `genre`.
+        places: The places in playlists, as an aggregate over int_playlists_measured.
 -#}
-{% macro monthly_trends(counts, key) -%}
+{% macro monthly_trends(counts, key, places) -%}
     with thresholds as (
 
         select
@@ -23,7 +28,8 @@
 
         select
             {{ month_of('modified_at') }} as modified_month,
-            count(*)::integer as playlists
+            count(*)::integer as playlists,
+            {{ places }}::bigint as places
         from {{ ref('int_playlists_measured') }}
         group by {{ month_of('modified_at') }}
 
@@ -47,6 +53,7 @@
             (playlists.modified_month + roles.months_later * interval '1 month')::date as trend_month,
             playlists.modified_month,
             playlists.playlists,
+            playlists.places,
             roles.is_month,
             roles.is_before,
             roles.is_year_before
@@ -61,7 +68,9 @@
             spans.trend_month,
             sum(spans.playlists) filter (where spans.is_month) as month_playlists,
             sum(spans.playlists) filter (where spans.is_before) as before_playlists,
-            sum(spans.playlists) filter (where spans.is_year_before) as year_before_playlists
+            sum(spans.playlists) filter (where spans.is_year_before) as year_before_playlists,
+            (sum(spans.places) filter (where spans.is_month))::double precision as month_places,
+            (sum(spans.places) filter (where spans.is_before))::double precision as before_places
         from spans
         cross join thresholds
         group by spans.trend_month
@@ -90,14 +99,25 @@
 
         select
             {{ key }},
-            sum(playlists) / (select sum(playlists.playlists) from playlists)::double precision as overall_share
+            sum(playlists) as playlists
         from {{ counts }}
         group by {{ key }}
 
     ),
 
-    -- A month counts as if it had some more playlists of the usual kind: a share of few playlists is drawn towards that of
-    -- all months.
+    -- What a month counts for beyond its own: some more playlists of the usual kind, so that a share of few playlists is
+    -- drawn towards that of all months.
+    smoothing as (
+
+        select
+            thresholds.smoothing_playlists / sum(playlists.playlists) as part_of_all,
+            thresholds.smoothing_playlists * sum(playlists.places) / sum(playlists.playlists) as places
+        from playlists
+        cross join thresholds
+        group by thresholds.smoothing_playlists
+
+    ),
+
     smoothed as (
 
         select
@@ -112,19 +132,21 @@
                 when months.year_before_playlists >= thresholds.min_month_playlists
                     then counted.playlists_year_before / months.year_before_playlists::double precision
             end as share_year_before,
-            (counted.playlists + thresholds.smoothing_playlists * overall.overall_share)
-            / (months.month_playlists + thresholds.smoothing_playlists) as smoothed_share,
-            (counted.playlists_before + thresholds.smoothing_playlists * overall.overall_share)
-            / (months.before_playlists + thresholds.smoothing_playlists) as smoothed_share_before,
-            (counted.playlists + counted.playlists_before + thresholds.smoothing_playlists * overall.overall_share)
-            / (months.month_playlists + months.before_playlists + thresholds.smoothing_playlists) as pooled_share,
-            1.0::double precision / months.month_playlists + 1.0::double precision / months.before_playlists as spread,
+            months.month_places,
+            (counted.playlists + smoothing.part_of_all * overall.playlists)
+            / (months.month_places + smoothing.places) as rate,
+            (counted.playlists_before + smoothing.part_of_all * overall.playlists)
+            / (months.before_places + smoothing.places) as rate_before,
+            (counted.playlists + counted.playlists_before + smoothing.part_of_all * overall.playlists)
+            / (months.month_places + months.before_places + smoothing.places) as pooled_rate,
+            1 / months.month_places + 1 / months.before_places as spread,
             thresholds.min_playlists,
             thresholds.min_score,
             thresholds.min_change
         from counted
         inner join months on counted.trend_month = months.trend_month
         inner join overall on counted.{{ key }} = overall.{{ key }}
+        cross join smoothing
         cross join thresholds
 
     ),
@@ -133,13 +155,12 @@
 
         select
             *,
-            smoothed_share / smoothed_share_before - 1 as change,
-            -- What every playlist has does not change, and has no standard error.
+            rate_before * month_places as expected_playlists,
+            rate / rate_before - 1 as change,
+            -- What holds every place does not change, and has no standard error.
             case
-                when pooled_share < 1
-                    then
-                        (smoothed_share - smoothed_share_before)
-                        / sqrt(pooled_share * (1 - pooled_share) * spread)
+                when pooled_rate < 1
+                    then (rate - rate_before) / sqrt(pooled_rate * (1 - pooled_rate) * spread)
                 else 0
             end as trend_score
         from smoothed
@@ -155,10 +176,11 @@
         playlists_before::integer as playlists_before,
         100 * share_before as share_before_pct,
         100 * share_year_before as share_year_before_pct,
+        expected_playlists,
         100 * change as change_pct,
         trend_score,
         case
-            when greatest(playlists, smoothed_share_before * month_playlists) < min_playlists then 'too few to tell'
+            when greatest(playlists, expected_playlists) < min_playlists then 'too few to tell'
             when trend_score >= min_score and change >= min_change then 'rising'
             when trend_score <= -min_score and change <= -min_change then 'falling'
             else 'steady'

@@ -34,7 +34,7 @@ counts as (
 
 trends as (
 
-    {{ monthly_trends('counts', 'artist_id') }}
+    {{ monthly_trends('counts', 'artist_id', 'sum(num_artists)') }}
 
 )
 
@@ -49,6 +49,7 @@ select
     trends.playlists_before,
     trends.share_before_pct,
     trends.share_year_before_pct,
+    trends.expected_playlists,
     trends.change_pct,
     trends.trend_score,
     trends.direction

@@ -17,7 +17,7 @@ with counts as (
 
 trends as (
 
-    {{ monthly_trends('counts', 'genre') }}
+    {{ monthly_trends('counts', 'genre', 'count(*)') }}
 
 )
 
