@@ -44,12 +44,12 @@ mentions as (
         row_number() over (
             partition by titles.normalised_title
             order by
-                strpos(' ' || titles.normalised_title || ' ', ' ' || keywords.keyword || ' ') asc,
-                length(keywords.keyword) desc
+                phrases.place asc,
+                phrases.words desc
         ) as preference
     from titles
-    inner join keywords
-        on strpos(' ' || titles.normalised_title || ' ', ' ' || keywords.keyword || ' ') > 0
+    cross join {{ phrases_of('titles.normalised_title') }} as phrases
+    inner join keywords on phrases.phrase = keywords.keyword
 
 )
 

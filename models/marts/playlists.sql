@@ -1,6 +1,6 @@
 {{ config(
     meta={'primary_key': ['pid']},
-    indexes=[{'columns': ['num_followers']}],
+    indexes=[{'columns': ['num_followers']}, {'columns': ['genre', 'num_followers']}],
 ) }}
 
 with playlists as (
@@ -18,6 +18,8 @@ predictions as (
 select
     playlists.pid,
     playlists.playlist_name as name,
+    playlists.normalised_title,
+    playlists.genre,
     playlists.description,
     playlists.is_collaborative as collaborative,
     playlists.num_tracks,

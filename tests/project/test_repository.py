@@ -29,9 +29,24 @@ def test_every_threshold_of_a_recommendation_is_used_and_every_used_one_exists()
     with (PROJECT_ROOT / "seeds" / "recommendation_thresholds.csv").open(encoding="utf-8") as file:
         known = {row["threshold"] for row in csv.DictReader(file)}
     used: set[str] = set()
-    for model in (PROJECT_ROOT / "models").rglob("*.sql"):
-        used |= set(re.findall(r"threshold = '(\w+)'", model.read_text(encoding="utf-8")))
+    for folder in ("models", "macros"):
+        for file in (PROJECT_ROOT / folder).rglob("*.sql"):
+            used |= set(re.findall(r"threshold = '(\w+)'", file.read_text(encoding="utf-8")))
     assert used == known
+
+
+def test_every_genre_keyword_decides_something() -> None:
+    """A keyword that holds another of its genre, and nothing before that, could be left out."""
+    with (PROJECT_ROOT / "seeds" / "genre_keywords.csv").open(encoding="utf-8") as file:
+        genres = {row["keyword"]: row["genre"] for row in csv.DictReader(file)}
+
+    def named_without(keyword: str) -> str:
+        words = keyword.split(" ")
+        phrases = [" ".join(words[start:end]) for start in range(len(words)) for end in range(len(words), start, -1)]
+        return next((genres[phrase] for phrase in phrases if phrase in genres and phrase != keyword), "")
+
+    assert len(genres) > 150
+    assert not [keyword for keyword, genre in genres.items() if named_without(keyword) == genre]
 
 
 def test_every_generic_test_is_listed_in_its_readme() -> None:
