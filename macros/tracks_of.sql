@@ -20,28 +20,17 @@
     )
 {%- endmacro %}
 
-{#- Their positions, as the JSON has them. -#}
+{#- Their positions as the JSON has them, URIs without their prefix: it is to be added when there are fewer of them. -#}
 {% macro named_tracks_of(playlists) -%}
-    lateral (
-        select
-            'spotify:track:' || positions.track_id as track_uri,
-            positions.track_name,
-            'spotify:album:' || positions.album_id as album_uri,
-            positions.album_name,
-            'spotify:artist:' || positions.artist_id as artist_uri,
-            positions.artist_name,
-            positions.duration_ms
-        from
-            unnest(
-                {{ playlists }}.track_ids,
-                {{ playlists }}.track_names,
-                {{ playlists }}.album_ids,
-                {{ playlists }}.album_names,
-                {{ playlists }}.artist_ids,
-                {{ playlists }}.artist_names,
-                {{ playlists }}.track_durations_ms
-            ) as positions (track_id, track_name, album_id, album_name, artist_id, artist_name, duration_ms)
-    )
+    unnest(
+        {{ playlists }}.track_ids,
+        {{ playlists }}.track_names,
+        {{ playlists }}.album_ids,
+        {{ playlists }}.album_names,
+        {{ playlists }}.artist_ids,
+        {{ playlists }}.artist_names,
+        {{ playlists }}.track_durations_ms
+    ) as tracks (track, track_name, album, album_name, artist, artist_name, duration_ms)
 {%- endmacro %}
 
 {#- Their tracks or artists, each once a playlist, with the positions that it takes there. -#}

@@ -19,24 +19,40 @@ with changes as (
 counts as (
 
     select
-        tracks.track_uri,
+        tracks.track,
         tracks.track_name,
-        tracks.album_uri,
+        tracks.album,
         tracks.album_name,
-        tracks.artist_uri,
+        tracks.artist,
         tracks.artist_name,
         tracks.duration_ms,
         sum(changes.change)::integer as appearances
     from changes
-    cross join {{ named_tracks_of('changes') }} as tracks
+    cross join {{ named_tracks_of('changes') }}
     group by
-        tracks.track_uri,
+        tracks.track,
         tracks.track_name,
-        tracks.album_uri,
+        tracks.album,
         tracks.album_name,
-        tracks.artist_uri,
+        tracks.artist,
         tracks.artist_name,
         tracks.duration_ms
+    having sum(changes.change) != 0
+
+),
+
+uris as (
+
+    select
+        'spotify:track:' || track as track_uri,
+        track_name,
+        'spotify:album:' || album as album_uri,
+        album_name,
+        'spotify:artist:' || artist as artist_uri,
+        artist_name,
+        duration_ms,
+        appearances
+    from counts
 
 ),
 
@@ -50,8 +66,7 @@ keyed as (
         {{ entity_id('album_uri') }} as album_id,
         {{ entity_id('artist_uri') }} as artist_id,
         *
-    from counts
-    where appearances != 0
+    from uris
 
 ),
 
