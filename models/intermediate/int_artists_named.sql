@@ -1,18 +1,13 @@
-with variants as (
-
-    select * from {{ ref('int_track_variants_counted') }}
-
-),
-
--- An artist should have one name, but nothing in the format holds that.
-names as (
+-- An artist should have one name, but nothing in the format holds that. (The combinations are named twice below and not
+-- as one CTE: what is read twice would be written out in between.)
+with names as (
 
     select
         artist_id,
         artist_uri,
         artist_name,
         sum(appearances) as appearances
-    from variants
+    from {{ ref('int_track_variants_counted') }}
     group by artist_id, artist_uri, artist_name
 
 ),
@@ -35,7 +30,7 @@ tracks as (
     select distinct
         artist_id,
         track_id
-    from variants
+    from {{ ref('int_track_variants_counted') }}
 
 ),
 

@@ -10,23 +10,17 @@
 -- Read only when the model is not built as a whole.
 -- depends_on: {{ ref('int_playlist_versions_titled') }}
 -- depends_on: {{ ref('stg_mpd__playlist_versions') }}
-with variants as (
-
-    select * from {{ ref('int_track_variants_counted') }}
-    {% if is_incremental() %}
-        where album_id in (select changed.album_id from changed)
-    {% endif %}
-
-),
-
-names as (
+with names as (
 
     select
         album_id,
         album_uri,
         album_name,
         sum(appearances) as appearances
-    from variants
+    from {{ ref('int_track_variants_counted') }}
+    {% if is_incremental() %}
+        where album_id in (select changed.album_id from changed)
+    {% endif %}
     group by album_id, album_uri, album_name
 
 ),
@@ -53,7 +47,10 @@ contents as (
         count(distinct track_id) as num_tracks,
         count(distinct artist_id) as num_artists,
         sum(appearances) as track_appearances
-    from variants
+    from {{ ref('int_track_variants_counted') }}
+    {% if is_incremental() %}
+        where album_id in (select changed.album_id from changed)
+    {% endif %}
     group by album_id
 
 )
