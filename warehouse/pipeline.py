@@ -54,13 +54,14 @@ def build(
     """Build everything from what has landed, unless the last build did so from the same data and code.
 
     Large models take in the slices that are new to them. They are built as a whole when the SQL has changed that makes
-    them. Unit tests run when any code has changed since the last build.
+    them. Where no code has changed since the last build, what depends on code alone is left as it is: unit tests, seeds, the
+    views of staging.
 
     Args:
         machine_learning: Brings the tables of schema `ml` up to date with the features; called between the two halves.
             It returns what failed: new data must reach the marts whether or not a model could be trained on them.
         force: Build even if nothing changed.
-        full_refresh: Build all models as a whole, and run unit tests; implies `force`.
+        full_refresh: Build all models as a whole; implies `force`.
         on_node: Progress of dbt: name, place and number of all each time a node starts.
 
     Raises:
@@ -78,13 +79,13 @@ def build(
         code = _digest_of(path for path in _files(MODELS) if path.suffix != ".yml" or path.name == "dbt_project.yml")
         full_refresh = full_refresh or not _has_made_models(connection, code)
         build_id = _start(connection, code, full_refresh=full_refresh)
-        options = ["--full-refresh"] if full_refresh else []
-        # They prove the code, not the data.
-        if last is not None and not full_refresh and last.split(":")[0] == inputs.split(":")[0]:
-            options += ["--exclude-resource-type", "unit_test"]
+        first_half, options = "before_ml", ["--full-refresh"] if full_refresh else []
+        if not (force or full_refresh) and _is_of(last, inputs, connection):
+            # They prove the code, not the data.
+            first_half, options = "new_slices", ["--exclude-resource-type", "unit_test"]
         try:
             variables = environment()
-            before = run_dbt(["build", *options, "--selector", "before_ml"], variables, on_node)
+            before = run_dbt(["build", *options, "--selector", first_half], variables, on_node)
             failures = machine_learning()
             # Before the results are read: a training that ends from now on is for the next build.
             serving = _serving(connection)
@@ -107,6 +108,14 @@ def has_news(connection: Connection) -> bool:
 
 def _state(inputs: str, serving: str, connection: Connection) -> str:
     return ":".join((inputs, serving, _made(connection)))
+
+
+def _is_of(last: str | None, inputs: str, connection: Connection) -> bool:
+    """Say whether the last build was of the same code, and what it made is still there."""
+    if last is None:
+        return False
+    code, _, _, made = last.split(":")
+    return code == inputs.split(":")[0] and made == _made(connection)
 
 
 def _digest(*parts: object) -> str:

@@ -50,6 +50,7 @@ def serve(connection: Connection) -> None:
 
 
 WHOLE = ["before_ml", "machine learning", "after_ml"]
+NEWS = ["new_slices", "machine learning", "after_ml"]
 
 
 def test_the_steps_come_in_order_and_a_second_build_takes_none(steps: list[str]) -> None:
@@ -68,7 +69,7 @@ def test_a_new_slice_needs_a_build(steps: list[str], connection: Connection) -> 
     build(steps)
     land(connection)
     build(steps)
-    assert steps == WHOLE * 2
+    assert steps == WHOLE + NEWS
 
 
 def test_another_library_needs_a_build(steps: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +82,7 @@ def test_another_library_needs_a_build(steps: list[str], monkeypatch: pytest.Mon
 def test_what_lands_during_a_build_is_left_to_the_next(steps: list[str], connection: Connection) -> None:
     build(steps, lambda: land(connection))
     build(steps)
-    assert steps == WHOLE * 2
+    assert steps == WHOLE + NEWS
 
 
 def test_a_training_that_ends_during_the_second_half_is_left_to_the_next_build(
@@ -98,7 +99,7 @@ def test_a_training_that_ends_during_the_second_half_is_left_to_the_next_build(
     build(steps)
     build(steps)
     build(steps)
-    assert steps == WHOLE * 2
+    assert steps == WHOLE + NEWS
 
 
 def test_news_are_what_the_last_build_does_not_have(steps: list[str], connection: Connection) -> None:
@@ -141,8 +142,8 @@ def options(database: str, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, .
     asked: list[tuple[str, ...]] = []
 
     def run_dbt(arguments: Sequence[str], *_: Any) -> DbtOutcome:
-        if arguments[-1] == "before_ml":
-            asked.append(tuple(arguments[1:-2]))
+        if arguments[-1] != "after_ml":
+            asked.append(tuple(arguments[1:]))
         return DbtOutcome(nodes=1, warnings=(), seconds=0)
 
     monkeypatch.setattr(pipeline, "run_dbt", run_dbt)
@@ -161,8 +162,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-WHOLE_REFRESH: tuple[str, ...] = ("--full-refresh",)
-NEW_SLICES: tuple[str, ...] = ("--exclude-resource-type", "unit_test")
+WHOLE_REFRESH = ("--full-refresh", "--selector", "before_ml")
+ALL_CODE = ("--selector", "before_ml")
+NEW_SLICES = ("--exclude-resource-type", "unit_test", "--selector", "new_slices")
 
 
 def test_new_slices_are_added_to_what_the_same_code_has_made(
@@ -182,7 +184,7 @@ def test_a_full_refresh_is_made_on_demand(options: list[tuple[str, ...]]) -> Non
 
 @pytest.mark.parametrize(
     ("edited", "expected"),
-    [("marts/mart.sql", WHOLE_REFRESH), ("marts/_marts__models.yml", ()), ("insights/insight.sql", ())],
+    [("marts/mart.sql", WHOLE_REFRESH), ("marts/_marts__models.yml", ALL_CODE), ("insights/insight.sql", ALL_CODE)],
 )
 def test_edited_code_runs_unit_tests_and_makes_anew_what_it_had_made(
     options: list[tuple[str, ...]], project: Path, edited: str, expected: tuple[str, ...]
@@ -207,7 +209,8 @@ def test_what_a_failed_build_of_other_code_may_have_made_is_made_anew(
         build([], fail)
     mart.write_text("before", encoding="utf-8")
     build([])
-    build([], force=True)
+    land(connection)
+    build([])
     assert options == [WHOLE_REFRESH, WHOLE_REFRESH, WHOLE_REFRESH, NEW_SLICES]
     outcomes = connection.execute("select outcome, detail from ops.builds order by build_id").fetchall()
     assert outcomes == [("succeeded", None), ("failed", "tests disagree"), ("succeeded", None), ("succeeded", None)]
@@ -222,7 +225,17 @@ def test_a_build_that_failed_is_made_up_for_by_the_next_one(options: list[tuple[
         build([], fail, force=True)
     build([])
     # The models know what they contain; that all code is proven is not known any more.
-    assert options == [WHOLE_REFRESH, NEW_SLICES, ()]
+    assert options == [WHOLE_REFRESH, ALL_CODE, ALL_CODE]
+
+
+def test_a_view_that_is_gone_is_made_again(options: list[tuple[str, ...]], connection: Connection) -> None:
+    connection.execute("create schema features; create view features.things as select 1 as one")
+    connection.commit()
+    build([])
+    connection.execute("drop view features.things")
+    connection.commit()
+    build([])
+    assert options == [WHOLE_REFRESH, ALL_CODE]
 
 
 def test_a_build_without_an_end_is_marked_by_the_next_one(
