@@ -15,7 +15,7 @@ from psycopg import Connection
 
 from warehouse.database import connect, environment
 from warehouse.dbt import DbtOutcome, run_dbt
-from warehouse.errors import BuildInProgress, DbtFailed
+from warehouse.errors import BuildInProgress
 from warehouse.settings import PROJECT_ROOT
 
 logger = logging.getLogger(__name__)
@@ -54,8 +54,8 @@ def build(
     """Build everything from what has landed, unless the last build did so from the same data and code.
 
     Large models take in the slices that are new to them. They are built as a whole when the SQL has changed that makes
-    them. Where no code has changed since the last build, what depends on code alone is left as it is: unit tests, seeds, the
-    views of staging.
+    them. Where no code has changed since the last build, what depends on code alone is left as it is: unit tests, seeds,
+    the views of staging.
 
     Args:
         machine_learning: Brings the tables of schema `ml` up to date with the features; called between the two halves.
@@ -172,8 +172,7 @@ def _files(names: Sequence[str]) -> Iterator[Path]:
 def _last_state(connection: Connection) -> str | None:
     """Return what the last build was built from; None if it failed, in dbt or in a model."""
     row = connection.execute(
-        "select state from ops.builds where outcome = 'succeeded'"
-        " and build_id = (select max(build_id) from ops.builds)"
+        "select state from ops.builds where outcome = 'succeeded' and build_id = (select max(build_id) from ops.builds)"
     ).fetchone()
     return row[0] if row else None
 
