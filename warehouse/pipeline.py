@@ -54,8 +54,8 @@ def build(
     """Build everything from what has landed, unless the last build did so from the same data and code.
 
     Large models take in the slices that are new to them. They are built as a whole when the SQL has changed that makes
-    them. Where no code has changed since the last build, what depends on code alone is left as it is: unit tests, seeds,
-    the views of staging.
+    them. Where no code has changed since the last build, what depends on code alone is left as it is: unit tests,
+    seeds, the views of staging.
 
     Args:
         machine_learning: Brings the tables of schema `ml` up to date with the features; called between the two halves.
