@@ -22,6 +22,13 @@ TEMPLATE = "mixhouse_template"
 numbers = itertools.count(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep on one worker what shares a warehouse that takes long to make; else a file at a time."""
+    for item in items:
+        shared = "synthetic_slices" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("synthetic" if shared else str(item.path)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def session_home() -> Iterator[Path]:
     """A home of our own for the session, so that no test reaches the developer's database."""
