@@ -12,7 +12,7 @@ lengths as (
     select
         numbers.num_tracks,
         bands.length_band
-    from (select distinct num_tracks from playlists) as numbers
+    from (select distinct num_tracks from {{ ref('int_playlists_measured') }}) as numbers
     inner join {{ ref('length_bands') }} as bands
         on numbers.num_tracks between bands.min_tracks and bands.max_tracks
 
@@ -25,7 +25,7 @@ followers as (
         bands.follower_band,
         -- Whole millionths, so that sums and squares are exact in whatever order they are added up.
         round(1000000 * ln(1 + numbers.num_followers::double precision))::integer as log_followers_millionths
-    from (select distinct num_followers from playlists) as numbers
+    from (select distinct num_followers from {{ ref('int_playlists_measured') }}) as numbers
     inner join {{ ref('follower_bands') }} as bands
         on numbers.num_followers between bands.min_followers and bands.max_followers
 

@@ -1,4 +1,6 @@
-{{ config(materialized='view') }}
+{{ config(
+    meta={'primary_key': ['pid', 'comparable_group']},
+) }}
 
 with playlists as (
 

@@ -137,7 +137,7 @@ suggested as (
                 'a collaborative playlist with ' || num_followers
                 || case when num_followers = 1 then ' follower where ' else ' followers where ' end
                 || round(predicted_followers::numeric, 1) || ' were predicted'
-            when weakness = 'no_description' then 'it has no description'
+            when weakness = 'no_description' then 'it has none'
             when weakness = 'repeated_tracks' then
                 duplicate_tracks || ' of its ' || num_tracks || ' tracks are there already'
             when weakness = 'nearly_longer' then
