@@ -44,7 +44,7 @@ lists as (
         cardinality(versions.track_ids) >= thresholds.long_list_tracks as is_long
     from versions
     cross join thresholds
-    offset 0
+    offset 0 -- noqa: AM09
 
 ),
 
@@ -66,9 +66,9 @@ counts as (
 
 )
 
-select
-    counts.track_id,
-    {% if is_incremental() -%}
+{% if is_incremental() %}
+    select
+        counts.track_id,
         counts.placements + coalesce(counted.placements, 0) as placements,
         counts.first_ten_placements + coalesce(counted.first_ten_placements, 0) as first_ten_placements,
         counts.short_list_placements + coalesce(counted.short_list_placements, 0) as short_list_placements,
@@ -76,15 +76,8 @@ select
         counts.positions_millionths + coalesce(counted.positions_millionths, 0) as positions_millionths,
         least(counts.first_seen_at, counted.first_seen_at) as first_seen_at,
         greatest(counts.last_seen_at, counted.last_seen_at) as last_seen_at
-        from counts
-        left join {{ this }} as counted on counts.track_id = counted.track_id
-    {%- else -%}
-        counts.placements,
-        counts.first_ten_placements,
-        counts.short_list_placements,
-        counts.long_list_placements,
-        counts.positions_millionths,
-        counts.first_seen_at,
-        counts.last_seen_at
-        from counts
-    {%- endif %}
+    from counts
+    left join {{ this }} as counted on counts.track_id = counted.track_id
+{% else %}
+    select * from counts
+{% endif %}

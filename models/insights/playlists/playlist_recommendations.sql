@@ -100,11 +100,24 @@ ranked as (
 
 ),
 
+told as (
+
+    select ranked.*
+    from ranked
+    cross join thresholds
+    where
+        ranked.recommendation_rank <= case
+            when ranked.is_underperforming then thresholds.most_recommendations
+            else thresholds.most_recommendations_otherwise
+        end
+
+),
+
 -- The playlist as it is, what it would be, and both in words.
 suggested as (
 
     select
-        ranked.*,
+        *,
         case
             when weakness = 'few_artists' then num_artists
             when weakness in ('long_tracks', 'short_tracks') then duration_ms / 60000.0::double precision
@@ -123,35 +136,34 @@ suggested as (
             when weakness = 'nearly_shorter' then min_tracks - 1
         end as suggested_value,
         case
-            when weakness = 'few_artists' then
-                comparable_group || ' usually have '
-                || round((100 * comparable_artists_per_track)::numeric)
-                || ' artists per 100 tracks, this one has '
-                || round((100 * artists_per_track)::numeric)
-            when weakness in ('long_tracks', 'short_tracks') then
-                'with tracks as long as ' || comparable_group || ' usually have, it would last '
-                || round((comparable_duration_ms / 60000)::numeric)
-                || ' minutes; it lasts '
-                || round((duration_ms / 60000.0)::numeric)
-            when weakness = 'collaborative' then
-                'a collaborative playlist with ' || num_followers
-                || case when num_followers = 1 then ' follower where ' else ' followers where ' end
-                || round(predicted_followers::numeric, 1) || ' were predicted'
+            when weakness = 'few_artists'
+                then
+                    comparable_group || ' usually have '
+                    || round((100 * comparable_artists_per_track)::numeric)
+                    || ' artists per 100 tracks, this one has '
+                    || round((100 * artists_per_track)::numeric)
+            when weakness in ('long_tracks', 'short_tracks')
+                then
+                    'with tracks as long as ' || comparable_group || ' usually have, it would last '
+                    || round((comparable_duration_ms / 60000)::numeric)
+                    || ' minutes; it lasts '
+                    || round((duration_ms / 60000.0)::numeric)
+            when weakness = 'collaborative'
+                then
+                    'a collaborative playlist with ' || num_followers
+                    || case when num_followers = 1 then ' follower where ' else ' followers where ' end
+                    || round(predicted_followers::numeric, 1) || ' were predicted'
             when weakness = 'no_description' then 'it has none'
-            when weakness = 'repeated_tracks' then
-                duplicate_tracks || ' of its ' || num_tracks || ' tracks are there already'
-            when weakness = 'nearly_longer' then
-                'it is ' || (max_tracks + 1 - num_tracks) || ' short of ' || (max_tracks + 1) || ' tracks'
+            when weakness = 'repeated_tracks'
+                then
+                    duplicate_tracks || ' of its ' || num_tracks || ' tracks are there already'
+            when weakness = 'nearly_longer'
+                then
+                    'it is ' || (max_tracks + 1 - num_tracks) || ' short of ' || (max_tracks + 1) || ' tracks'
             when weakness = 'nearly_shorter' then
                 'it is ' || (num_tracks - min_tracks + 1) || ' beyond ' || (min_tracks - 1) || ' tracks'
         end as finding
-    from ranked
-    cross join thresholds
-    where
-        recommendation_rank <= case
-            when is_underperforming then thresholds.most_recommendations
-            else thresholds.most_recommendations_otherwise
-        end
+    from told
 
 )
 

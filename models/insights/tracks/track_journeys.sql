@@ -28,8 +28,7 @@ artists as (
 
 thresholds as (
 
-    select
-        max(threshold_value) filter (where threshold = 'min_track_placements') as min_placements
+    select max(threshold_value) filter (where threshold = 'min_track_placements') as min_placements
     from {{ ref('recommendation_thresholds') }}
 
 )

@@ -14,7 +14,7 @@ select
         ] != '{}'
         or exists (
             select 1 as found
-            from jsonb_array_elements(document -> 'tracks') as track
+            from jsonb_array_elements(playlists.document -> 'tracks') as track
             where
                 track - array[
                     'pos', 'track_uri', 'track_name', 'album_uri', 'album_name', 'artist_uri', 'artist_name',
@@ -38,4 +38,4 @@ select
     artist_ids,
     artist_names,
     track_durations_ms
-from {{ source('mpd', 'playlists') }}
+from {{ source('mpd', 'playlists') }} as playlists
