@@ -16,12 +16,6 @@ from warehouse.pipeline import has_news
 
 Row = dict[str, Any]
 
-ACTIONS = {
-    "add_diverse_artists": "add artists",
-    "adjust_duration": "adjust the duration",
-    "review_collaborative": "review who edits it",
-}
-
 
 @dataclass(frozen=True)
 class Summary:
@@ -33,7 +27,7 @@ class Summary:
         built_at: When the last build ended; None if there was none.
         overview: The row of `insights.overview`.
         metrics: Held-out metrics of the serving models, rows of `insights.model_performance`.
-        playlists: Recommendations for the playlists furthest behind, one a playlist.
+        playlists: Of the three recommendations with the largest expected gain, the playlist that comes first.
         artists: Emerging artists, the most followed first.
     """
 
@@ -77,9 +71,16 @@ def read(connection: Connection) -> Summary:
             ).fetchall(),
             playlists=cursor.execute(
                 """
-                select distinct on (priority_score, pid) pid, name, recommendation, reason
-                from insights.playlist_recommendations
-                order by priority_score desc, pid, recommendation
+                select first_of_each.*
+                from (select distinct recommendation from insights.playlist_recommendations) as kinds
+                cross join lateral (
+                    select pid, name, action, reason, priority_score, log_gap
+                    from insights.playlist_recommendations as recommendations
+                    where recommendations.recommendation = kinds.recommendation
+                    order by priority_score desc, log_gap desc, pid
+                    limit 1
+                ) as first_of_each
+                order by priority_score desc, log_gap desc, pid
                 limit 3
                 """
             ).fetchall(),
@@ -115,10 +116,7 @@ def _lines(summary: Summary, report: Path | None, command: str) -> Iterator[Text
     yield from _models(summary.metrics)
     yield from _section(
         "Playlists worth improving",
-        [
-            f"{row['name']} ({row['pid']}): {ACTIONS[row['recommendation']]}; {row['reason']}"
-            for row in summary.playlists
-        ],
+        [f"{row['name']} ({row['pid']}): {row['action']}; {row['reason']}" for row in summary.playlists],
     )
     yield from _section("Emerging artists", [f"{row['artist_name']}: {row['reason']}" for row in summary.artists])
     yield _heading("Next")

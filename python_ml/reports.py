@@ -401,15 +401,16 @@ def _playlist_recommendations(connection: Connection) -> list[Row]:
     return _read(
         connection,
         """
-        select pid, name, recommendation, current_value, suggested_value, unit, priority_score, reason
-        from (
-            select
-                *,
-                row_number() over (partition by recommendation order by priority_score desc, pid) as position
-            from insights.playlist_recommendations
-        ) as numbered
-        where position <= %s
-        order by recommendation, position
+        select pid, name, action, current_value, suggested_value, unit, expected_gain_pct, reason
+        from (select distinct recommendation from insights.playlist_recommendations) as kinds
+        cross join lateral (
+            select *
+            from insights.playlist_recommendations as recommendations
+            where recommendations.recommendation = kinds.recommendation
+            order by priority_score desc, log_gap desc, pid
+            limit %s
+        ) as first_of_each
+        order by kinds.recommendation, priority_score desc, log_gap desc, pid
         """,
         [_ROWS_A_RECOMMENDATION],
     )

@@ -16,7 +16,9 @@ by_followers as (
         artist_id,
         num_followers,
         sum(playlists)::integer as playlists,
-        sum(track_appearances) as track_appearances
+        sum(track_appearances) as track_appearances,
+        min(modified_month) as first_modified_month,
+        max(modified_month) as last_modified_month
     from cells
     group by artist_id, num_followers
 
@@ -44,7 +46,9 @@ measures as (
         (
             min(num_followers::bigint) filter (where 2 * place >= all_playlists)
             + min(num_followers::bigint) filter (where 2 * place > all_playlists)
-        ) / 2.0::double precision as median_followers
+        ) / 2.0::double precision as median_followers,
+        min(first_modified_month) as first_modified_month,
+        max(last_modified_month) as last_modified_month
     from placed
     group by artist_id
 
@@ -61,7 +65,9 @@ final as (
         artists.track_count::integer as track_count,
         measures.reach::bigint as reach,
         measures.reach::double precision / measures.playlist_appearances as avg_followers,
-        measures.median_followers
+        measures.median_followers,
+        measures.first_modified_month,
+        measures.last_modified_month
     from artists
     inner join measures on artists.artist_id = measures.artist_id
 

@@ -34,7 +34,8 @@ ranked as (
         row_number() over (
             partition by album_id
             order by appearances desc, album_name collate "C" asc
-        ) as preference
+        ) as preference,
+        count(*) over (partition by album_id) as num_names
     from names
 
 ),
@@ -59,6 +60,7 @@ select
     ranked.album_id,
     ranked.album_uri,
     ranked.album_name,
+    ranked.num_names::integer as num_names,
     contents.num_tracks::integer as num_tracks,
     contents.num_artists::integer as num_artists,
     contents.track_appearances::bigint as track_appearances

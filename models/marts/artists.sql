@@ -19,6 +19,15 @@ clusters as (
 
 ),
 
+totals as (
+
+    select
+        count(*) as playlists,
+        sum(num_tracks) as track_rows
+    from {{ ref('int_playlists_measured') }}
+
+),
+
 cluster_profiles as (
 
     select * from {{ ref('int_artist_clusters_profiled') }}
@@ -30,15 +39,20 @@ select
     artists.artist_uri,
     artists.artist_name,
     artists.playlist_appearances,
+    100.0::double precision * artists.playlist_appearances / totals.playlists as share_of_playlists_pct,
     artists.track_appearances,
+    100.0::double precision * artists.track_appearances / totals.track_rows as share_of_tracks_pct,
     artists.track_count,
     artists.reach,
     artists.avg_followers,
     artists.median_followers,
+    artists.first_modified_month,
+    artists.last_modified_month,
     clusters.cluster_id,
     cluster_profiles.cluster_name,
     clusters.similarity_score,
     clusters.assigned_at as last_processed
 from artists
+cross join totals
 left join clusters on artists.artist_uri = clusters.artist_uri
 left join cluster_profiles on clusters.cluster_id = cluster_profiles.cluster_id

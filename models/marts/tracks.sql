@@ -53,7 +53,8 @@ ranked as (
                 artist_name collate "C" asc,
                 album_name collate "C" asc
         ) as preference,
-        sum(appearances) over (partition by track_id) as track_appearances
+        sum(appearances) over (partition by track_id) as track_appearances,
+        count(*) over (partition by track_id) as num_variants
     from variants
 
 )
@@ -67,6 +68,8 @@ select
     ranked.album_uri,
     ranked.track_name,
     ranked.duration_ms,
+    ranked.duration_ms / 60000.0::double precision as duration_minutes,
+    ranked.num_variants::integer as num_variants,
     ranked.track_appearances::bigint as track_appearances,
     playlist_counts.playlist_appearances
 from ranked

@@ -209,6 +209,22 @@ RANKS = {
 }
 
 
+# rule: rows that break it
+BROKEN_RULES = {
+    "collaborative_is_a_string": 2,
+    "num_tracks_is_right": 1,
+    "num_albums_is_right": 1,
+    "num_artists_is_right": 1,
+    "duration_ms_is_right": 1,
+    "length_is_official": 9,
+    "artists_are_at_least_3": 7,
+    "albums_are_at_least_2": 5,
+    "tracks_are_not_repeated": 3,
+    "playlist_is_no_duplicate": 1,
+    "album_has_one_artist": 1,
+}
+
+
 def uri(kind: str, letter: str) -> str:
     """Return a URI of 22 base-62 characters for a one-letter entity; upper and lower case differ, as in real ones."""
     return f"spotify:{kind}:{letter:0>22}"

@@ -182,15 +182,19 @@ def test_rejected_playlists_are_told_apart(golden_warehouse: Warehouse) -> None:
 
 
 def test_wrong_declarations_are_found(golden_warehouse: Warehouse) -> None:
-    found = golden_warehouse.query(
-        """
-        select pid from marts.playlists
-        where num_tracks != declared_num_tracks or num_albums != declared_num_albums
-            or num_artists != declared_num_artists or duration_ms != declared_duration_ms
-        order by pid
-        """
-    )
+    found = golden_warehouse.query("select pid from marts.playlists where not is_declared_right order by pid")
     assert [pid for (pid,) in found] == sorted(pid for pid, playlist in golden.PLAYLISTS.items() if playlist[6])
+
+
+def test_playlists_with_the_same_tracks_in_the_same_order_are_duplicates(golden_warehouse: Warehouse) -> None:
+    assert golden_warehouse.query("select pid, duplicate_of_pid from marts.playlists where is_duplicate") == [
+        (999998, 4)
+    ]
+
+
+def test_each_rule_of_the_dataset_says_how_many_rows_break_it(golden_warehouse: Warehouse) -> None:
+    found = golden_warehouse.query("select rule, rows_broken from insights.data_quality where rows_broken > 0")
+    assert dict(found) == golden.BROKEN_RULES
 
 
 def test_everything_is_predicted_clustered_and_named(golden_warehouse: Warehouse) -> None:

@@ -109,6 +109,94 @@ def test_clusters_agree_with_scikit_learn_on_the_features(synthetic_warehouse: W
     assert len({name for name, _ in profiles}) == 5
 
 
+def test_groups_are_contrasted_as_an_independent_count_says(synthetic_warehouse: Warehouse) -> None:
+    """The rules, written a second time in pandas over the marts, with the thresholds of the seeds."""
+    frame = pd.DataFrame(synthetic_warehouse.rows("select * from marts.playlists"))
+    frame["artists"] = frame.num_artists / frame.num_tracks
+    frame["duration"] = frame.duration_ms / frame.num_tracks
+    frame["log"] = np.log1p(frame.num_followers)
+    bands = dict(synthetic_warehouse.query("select min_tracks, length_band from intermediate.length_bands order by 1"))
+    names = [band for band in bands.values() if (frame.length_band == band).any()]
+    expected = {}
+    for place, band in enumerate(names):
+        group = frame[frame.length_band == band]
+        artists, duration = group.artists.median(), group.duration.median()
+        usual = group.duration.between(0.8 * duration, 1.2 * duration)
+        sides = {
+            "few_artists": (group.log[group.artists < 0.8 * artists], group.log[group.artists >= artists]),
+            "long_tracks": (group.log[group.duration > 1.2 * duration], group.log[usual]),
+            "short_tracks": (group.log[group.duration < 0.8 * duration], group.log[usual]),
+            "collaborative": (group.log[group.collaborative], group.log[~group.collaborative]),
+            "no_description": (group.log[~group.has_description], group.log[group.has_description]),
+            "repeated_tracks": (group.log[group.duplicate_tracks > 0], group.log[group.duplicate_tracks == 0]),
+        }
+        if place + 1 < len(names):
+            sides["nearly_longer"] = group.log, frame.log[frame.length_band == names[place + 1]]
+        if place > 0:
+            sides["nearly_shorter"] = group.log, frame.log[frame.length_band == names[place - 1]]
+        for weakness, (weak, others) in sides.items():
+            known: tuple[Any, ...] = None, None, "none"
+            if min(len(weak), len(others)) >= 30:
+                gain = others.mean() - weak.mean()
+                error = np.sqrt(weak.var() / len(weak) + others.var() / len(others))
+                known = gain, error, "against" if gain <= 0 else "clear" if gain >= 3 * error else "unclear"
+            if len(weak):
+                expected[f"playlists of {band} tracks", weakness] = (len(weak), len(others), *known)
+    found = {
+        (group, weakness): tuple(values)
+        for group, weakness, *values in synthetic_warehouse.query(
+            """
+            select
+                comparable_group, weakness, weak_playlists, other_playlists, expected_gain, gain_standard_error,
+                evidence
+            from intermediate.int_playlist_groups_contrasted
+            join intermediate.int_playlist_groups_profiled using (comparable_group)
+            where genre is null
+            """
+        )
+    }
+    assert found.keys() == expected.keys()
+    assert {evidence for *_, evidence in found.values()} >= {"against", "unclear", "none"}
+    for key, (weak_playlists, other_playlists, gain, error, evidence) in expected.items():
+        assert found[key] == (
+            weak_playlists,
+            other_playlists,
+            gain and pytest.approx(gain, abs=1e-6),
+            error and pytest.approx(error, abs=1e-6),
+            evidence,
+        ), key
+
+
+def test_placements_equal_an_independent_count(synthetic_warehouse: Warehouse, playlists: list[dict[str, Any]]) -> None:
+    expected: dict[str, list[float]] = {}
+    for playlist in playlists:
+        length = len(playlist["tracks"])
+        for pos, track in enumerate(playlist["tracks"]):
+            counted = expected.setdefault(track["track_uri"], [0, 0, 0, 0, 0.0, float("inf"), 0])
+            counted[0] += 1
+            counted[1] += pos < 10
+            counted[2] += length < 30
+            counted[3] += length >= 100
+            counted[4] += pos / max(length - 1, 1)
+            counted[5] = min(counted[5], playlist["modified_at"])
+            counted[6] = max(counted[6], playlist["modified_at"])
+    found = synthetic_warehouse.query(
+        """
+        select
+            track_uri, placements, first_ten_placements, short_list_placements, long_list_placements,
+            positions_millionths / 1e6, extract(epoch from first_seen_at), extract(epoch from last_seen_at)
+        from intermediate.int_track_placements_counted
+        join marts.tracks using (track_id)
+        """
+    )
+    assert len(found) == len(expected)
+    for uri, *counted in found:
+        assert [float(value) for value in counted] == pytest.approx(expected[uri], abs=1e-3), uri
+    enough = {uri for uri, counted in expected.items() if counted[0] >= 50}
+    assert enough
+    assert {uri for (uri,) in synthetic_warehouse.query("select track_uri from insights.track_journeys")} == enough
+
+
 def test_running_again_is_quick_and_changes_nothing(synthetic_warehouse: Warehouse, synthetic_slices: Path) -> None:
     tables = (
         "staging.slices",

@@ -76,6 +76,6 @@ def test_made_playlists_among_others_are_counted_with_the_way_out() -> None:
 
 
 def test_titles_are_shown_and_never_obeyed() -> None:
-    row = {"pid": 1, "name": "[red]a\x1b[2Jb\nc[/red]", "recommendation": "adjust_duration", "reason": "so"}
+    row = {"pid": 1, "name": "[red]a\x1b[2Jb\nc[/red]", "action": "take shorter tracks", "reason": "so"}
     text = shown(landed=12_345, overview=OVERVIEW, playlists=[row])
-    assert "  [red]a·[2Jb·c[/red] (1): adjust the duration; so" in text
+    assert "  [red]a·[2Jb·c[/red] (1): take shorter tracks; so" in text

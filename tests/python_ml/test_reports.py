@@ -68,8 +68,9 @@ def add_insights(connection, name):
     connection.execute("create schema insights")
     connection.execute(
         "create table insights.playlist_recommendations as select 7 as pid, %(name)s::text as name,"
-        " 'add_artists' as recommendation, 3.5::numeric as current_value, 12345 as suggested_value, 'artists' as unit,"
-        " null::float8 as priority_score, %(name)s::text as reason",
+        " 'add_diverse_artists' as recommendation, 'add artists' as action, 3.5::numeric as current_value,"
+        " 12345 as suggested_value, 'artists' as unit, null::float8 as expected_gain_pct, 0::float8 as priority_score,"
+        " 0::float8 as log_gap, %(name)s::text as reason",
         {"name": name},
     )
     connection.execute(

@@ -48,12 +48,13 @@ reject_counts as (
 
 ),
 
-synthetic_counts as (
+built as (
 
-    select count(*) as synthetic_playlists
+    select
+        count(*) filter (where slices.mpd_version like 'synthetic%') as synthetic_playlists,
+        max(playlists.landed_at) as built_until
     from {{ ref('int_playlists_measured') }} as playlists
     inner join slices on playlists.slice_id = slices.slice_id
-    where slices.mpd_version like 'synthetic%'
 
 ),
 
@@ -65,7 +66,8 @@ playlists as (
         count(*) filter (where collaborative) as collaborative_playlists,
         coalesce(sum(num_tracks), 0) as track_rows,
         avg(num_followers)::double precision as avg_followers,
-        percentile_cont(0.5) within group (order by num_followers) as median_followers
+        percentile_cont(0.5) within group (order by num_followers) as median_followers,
+        max(modified_at) as newest_modified_at
     from {{ ref('playlists') }}
 
 ),
@@ -89,6 +91,33 @@ albums as (
 
     select count(*) as albums from {{ ref('albums') }}
 
+),
+
+-- One number a model. Followers are measured on their logarithm, for on the raw scale a few giants decide.
+quality as (
+
+    select
+        max(metric_value) filter (
+            where model_name = 'playlist_popularity' and metric = 'rmse' and scale = 'log1p' and split = 'test'
+        ) as popularity_error,
+        max(least(baseline_one, baseline_median, baseline_mean)) filter (
+            where model_name = 'playlist_popularity' and metric = 'rmse' and scale = 'log1p' and split = 'test'
+        ) as popularity_error_of_a_constant,
+        max(metric_value) filter (
+            where model_name = 'artist_trends' and metric = 'silhouette'
+        ) as clustering_silhouette
+    from {{ ref('model_performance') }}
+    where is_serving
+
+),
+
+rules as (
+
+    select
+        count(*) filter (where severity = 'error' and rows_broken > rows_kept_aside) as errors_in_data,
+        count(*) filter (where severity = 'warn' and rows_broken > rows_kept_aside) as warnings_in_data
+    from {{ ref('data_quality') }}
+
 )
 
 select
@@ -96,7 +125,7 @@ select
     refused.slices_refused,
     playlists.playlists,
     reject_counts.playlists_rejected,
-    synthetic_counts.synthetic_playlists,
+    built.synthetic_playlists,
     playlists.playlists_predicted,
     playlists.collaborative_playlists,
     playlists.track_rows,
@@ -106,12 +135,21 @@ select
     artists.artists_clustered,
     playlists.avg_followers,
     playlists.median_followers,
+    quality.popularity_error,
+    quality.popularity_error_of_a_constant,
+    quality.clustering_silhouette,
+    rules.errors_in_data,
+    rules.warnings_in_data,
+    playlists.newest_modified_at,
+    built.built_until,
     slice_counts.last_loaded_at
 from slice_counts
 cross join refused
 cross join reject_counts
-cross join synthetic_counts
+cross join built
 cross join playlists
 cross join artists
 cross join tracks
 cross join albums
+cross join quality
+cross join rules

@@ -9,15 +9,16 @@ with playlists as (
 
 ),
 
-banded as (
+compared as (
 
-    select * from {{ ref('int_playlists_banded') }}
+    select * from {{ ref('int_playlists_compared') }}
+    where is_closest
 
 ),
 
-bands as (
+profiles as (
 
-    select * from {{ ref('int_length_bands_profiled') }}
+    select * from {{ ref('int_playlist_groups_profiled') }}
 
 ),
 
@@ -31,18 +32,13 @@ thresholds as (
 ),
 
 -- Followers span four orders of magnitude: being behind is a ratio, so it is measured between logarithms.
-compared as (
+measured as (
 
     select
-        playlists.pid,
-        playlists.name,
-        playlists.collaborative,
-        playlists.num_followers,
-        playlists.predicted_followers,
-        playlists.predicted_followers - playlists.num_followers as follower_gap,
+        *,
+        predicted_followers - num_followers as follower_gap,
         -- Cast first: one more than the largest integer is none.
-        ln(1 + playlists.predicted_followers) - ln(1 + playlists.num_followers::double precision) as log_gap,
-        playlists.last_processed
+        ln(1 + predicted_followers) - ln(1 + num_followers::double precision) as log_gap
     from playlists
 
 ),
@@ -52,7 +48,7 @@ ranked as (
     select
         *,
         percent_rank() over (order by log_gap desc) as share_further_behind
-    from compared
+    from measured
 
 )
 
@@ -67,16 +63,22 @@ select
     ranked.share_further_behind,
     ranked.share_further_behind < thresholds.underperforming_share
     and ranked.follower_gap >= thresholds.underperforming_min_gap as is_underperforming,
-    banded.length_band,
-    banded.num_tracks,
-    banded.num_artists,
-    banded.artists_per_track,
-    banded.duration_ms,
-    bands.playlists as comparable_playlists,
-    bands.median_artists_per_track as comparable_artists_per_track,
-    bands.median_avg_track_duration_ms * banded.num_tracks as comparable_duration_ms,
+    ranked.length_band,
+    ranked.genre,
+    ranked.num_tracks,
+    ranked.duplicate_tracks,
+    ranked.num_artists,
+    ranked.num_artists::double precision / ranked.num_tracks as artists_per_track,
+    ranked.duration_ms,
+    ranked.has_description,
+    compared.has_few_artists,
+    compared.track_length,
+    compared.comparable_group,
+    profiles.playlists as comparable_playlists,
+    profiles.median_artists_per_track as comparable_artists_per_track,
+    profiles.median_avg_track_duration_ms * ranked.num_tracks as comparable_duration_ms,
     ranked.last_processed
 from ranked
-inner join banded on ranked.pid = banded.pid
-inner join bands on banded.length_band = bands.length_band
+inner join compared on ranked.pid = compared.pid
+inner join profiles on compared.comparable_group = profiles.comparable_group
 cross join thresholds

@@ -1,101 +1,202 @@
 {{ config(
     meta={'primary_key': ['pid', 'recommendation']},
+    indexes=[{'columns': ['priority_score', 'log_gap']}, {'columns': ['recommendation', 'priority_score', 'log_gap']}],
 ) }}
 
-with underperforming as (
+with playlists as (
 
     select * from {{ ref('playlist_performance') }}
-    where is_underperforming
+
+),
+
+profiles as (
+
+    select * from {{ ref('int_playlist_groups_profiled') }}
+
+),
+
+contrasts as (
+
+    select * from {{ ref('int_playlist_groups_contrasted') }}
+
+),
+
+weaknesses as (
+
+    select * from {{ ref('playlist_weaknesses') }}
 
 ),
 
 thresholds as (
 
     select
-        max(threshold_value) filter (where threshold = 'diversity_shortfall') as diversity_shortfall,
-        max(threshold_value) filter (where threshold = 'duration_deviation') as duration_deviation
+        max(threshold_value) filter (where threshold = 'length_change') as length_change,
+        max(threshold_value) filter (where threshold = 'most_recommendations') as most_recommendations,
+        max(threshold_value) filter (
+            where threshold = 'most_recommendations_otherwise'
+        ) as most_recommendations_otherwise
     from {{ ref('recommendation_thresholds') }}
 
 ),
 
-diverse_artists as (
+-- What a playlist has that comparable ones do better without. To one that underperforms some of it is said even if
+-- that is not clear, but never if it is the other way round.
+found as (
 
     select
-        underperforming.pid,
-        'add_diverse_artists' as recommendation,
-        'artists' as unit,
-        underperforming.num_artists::double precision as current_value,
-        ceil(underperforming.comparable_artists_per_track * underperforming.num_tracks) as suggested_value,
-        'playlists of ' || underperforming.length_band || ' tracks usually have '
-        || round((100 * underperforming.comparable_artists_per_track)::numeric)
-        || ' artists per 100 tracks, this one has '
-        || round((100 * underperforming.artists_per_track)::numeric) as reason
-    from underperforming
+        playlists.*,
+        weaknesses.weakness,
+        weaknesses.recommendation,
+        weaknesses.action,
+        weaknesses.unit,
+        weaknesses.others,
+        profiles.min_tracks,
+        profiles.max_tracks,
+        contrasts.weak_playlists,
+        contrasts.other_playlists,
+        contrasts.expected_gain,
+        contrasts.gain_standard_error,
+        contrasts.evidence,
+        -- What rests on few playlists comes later.
+        greatest(coalesce(contrasts.expected_gain - contrasts.gain_standard_error, 0), 0) as priority_score
+    from playlists
+    inner join profiles on playlists.comparable_group = profiles.comparable_group
+    inner join contrasts on playlists.comparable_group = contrasts.comparable_group
+    inner join weaknesses on contrasts.weakness = weaknesses.weakness
     cross join thresholds
     where
-        underperforming.artists_per_track
-        < underperforming.comparable_artists_per_track * (1 - thresholds.diversity_shortfall)
+        (
+            contrasts.evidence = 'clear'
+            or (
+                playlists.is_underperforming
+                and weaknesses.is_told_on_unclear_evidence
+                and contrasts.evidence != 'against'
+            )
+        )
+        and case weaknesses.weakness
+            when 'few_artists' then playlists.has_few_artists
+            when 'long_tracks' then playlists.track_length = 'long'
+            when 'short_tracks' then playlists.track_length = 'short'
+            when 'collaborative' then playlists.collaborative and playlists.is_underperforming
+            when 'no_description' then not playlists.has_description
+            when 'repeated_tracks' then playlists.duplicate_tracks > 0
+            when 'nearly_longer'
+                then playlists.num_tracks * (1 + thresholds.length_change) >= profiles.max_tracks + 1
+            when 'nearly_shorter'
+                then playlists.num_tracks * (1 - thresholds.length_change) <= profiles.min_tracks - 1
+        end
 
 ),
 
-duration as (
+ranked as (
 
     select
-        underperforming.pid,
-        'adjust_duration' as recommendation,
-        'minutes' as unit,
-        underperforming.duration_ms / 60000.0::double precision as current_value,
-        underperforming.comparable_duration_ms / 60000.0::double precision as suggested_value,
-        'with tracks as long as playlists of ' || underperforming.length_band || ' tracks usually have, it would last '
-        || round((underperforming.comparable_duration_ms / 60000)::numeric)
-        || ' minutes; it lasts '
-        || round((underperforming.duration_ms / 60000.0)::numeric) as reason
-    from underperforming
+        *,
+        row_number() over (
+            partition by pid
+            order by priority_score desc, expected_gain desc nulls last, weakness collate "C" asc
+        ) as recommendation_rank
+    from found
+
+),
+
+told as (
+
+    select ranked.*
+    from ranked
     cross join thresholds
     where
-        abs(underperforming.duration_ms - underperforming.comparable_duration_ms)
-        > thresholds.duration_deviation * underperforming.comparable_duration_ms
+        ranked.recommendation_rank <= case
+            when ranked.is_underperforming then thresholds.most_recommendations
+            else thresholds.most_recommendations_otherwise
+        end
 
 ),
 
-collaborative as (
+-- The playlist as it is, what it would be, and both in words.
+suggested as (
 
     select
-        pid,
-        'review_collaborative' as recommendation,
-        'followers' as unit,
-        num_followers::double precision as current_value,
-        predicted_followers as suggested_value,
-        'a collaborative playlist with ' || num_followers
-        || case when num_followers = 1 then ' follower where ' else ' followers where ' end
-        || round(predicted_followers::numeric, 1) || ' were predicted' as reason
-    from underperforming
-    where collaborative
-
-),
-
-recommendations as (
-
-    select * from diverse_artists
-    union all
-    select * from duration
-    union all
-    select * from collaborative
+        *,
+        case
+            when weakness = 'few_artists' then num_artists
+            when weakness in ('long_tracks', 'short_tracks') then duration_ms / 60000.0::double precision
+            when weakness = 'collaborative' then num_followers
+            when weakness = 'no_description' then 0
+            when weakness = 'repeated_tracks' then duplicate_tracks
+            when weakness in ('nearly_longer', 'nearly_shorter') then num_tracks
+        end as current_value,
+        case
+            when weakness = 'few_artists' then ceil(comparable_artists_per_track * num_tracks)
+            when weakness in ('long_tracks', 'short_tracks') then comparable_duration_ms / 60000.0::double precision
+            when weakness = 'collaborative' then predicted_followers
+            when weakness = 'no_description' then 1
+            when weakness = 'repeated_tracks' then 0
+            when weakness = 'nearly_longer' then max_tracks + 1
+            when weakness = 'nearly_shorter' then min_tracks - 1
+        end as suggested_value,
+        case
+            when weakness = 'few_artists'
+                then
+                    comparable_group || ' usually have '
+                    || round((100 * comparable_artists_per_track)::numeric)
+                    || ' artists per 100 tracks, this one has '
+                    || round((100 * artists_per_track)::numeric)
+            when weakness in ('long_tracks', 'short_tracks')
+                then
+                    'with tracks as long as ' || comparable_group || ' usually have, it would last '
+                    || round((comparable_duration_ms / 60000)::numeric)
+                    || ' minutes; it lasts '
+                    || round((duration_ms / 60000.0)::numeric)
+            when weakness = 'collaborative'
+                then
+                    'a collaborative playlist with ' || num_followers
+                    || case when num_followers = 1 then ' follower where ' else ' followers where ' end
+                    || round(predicted_followers::numeric, 1) || ' were predicted'
+            when weakness = 'no_description' then 'it has none'
+            when weakness = 'repeated_tracks'
+                then
+                    duplicate_tracks || ' of its ' || num_tracks || ' tracks are there already'
+            when weakness = 'nearly_longer'
+                then
+                    'it is ' || (max_tracks + 1 - num_tracks) || ' short of ' || (max_tracks + 1) || ' tracks'
+            when weakness = 'nearly_shorter' then
+                'it is ' || (num_tracks - min_tracks + 1) || ' beyond ' || (min_tracks - 1) || ' tracks'
+        end as finding
+    from told
 
 )
 
 select
-    recommendations.pid,
-    recommendations.recommendation,
-    underperforming.name,
-    recommendations.current_value,
-    recommendations.suggested_value,
-    recommendations.unit,
-    recommendations.reason,
-    underperforming.num_followers,
-    underperforming.predicted_followers,
-    underperforming.log_gap as priority_score,
-    underperforming.comparable_playlists,
-    underperforming.last_processed
-from recommendations
-inner join underperforming on recommendations.pid = underperforming.pid
+    pid,
+    recommendation,
+    recommendation_rank::integer as recommendation_rank,
+    name,
+    action,
+    current_value,
+    suggested_value,
+    unit,
+    finding || case evidence
+        when 'none' then '; too few comparable playlists ' || others || ', or like this one, to say what it would bring'
+        when 'unclear' then '; whether comparable playlists ' || others || ' have more followers is unclear'
+        when 'clear' then
+            '; comparable playlists ' || others || ' have '
+            || round((100 * (exp(expected_gain) - 1))::numeric, 1)
+            || ' % more followers (' || other_playlists || ' playlists against ' || weak_playlists
+            || '), which need not be why'
+    end as reason,
+    expected_gain,
+    100 * (exp(expected_gain) - 1) as expected_gain_pct,
+    gain_standard_error,
+    evidence,
+    weak_playlists,
+    other_playlists,
+    priority_score,
+    log_gap,
+    is_underperforming,
+    comparable_group,
+    comparable_playlists,
+    num_followers,
+    predicted_followers,
+    last_processed
+from suggested
