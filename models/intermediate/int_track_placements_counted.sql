@@ -18,9 +18,9 @@ with versions as (
             case when current_versions.pid is null then 0 else 1 end as change
         from {{ ref('int_playlist_versions_titled') }} as known
         inner join {{ ref('stg_mpd__playlist_versions') }} as landed
-            on known.pid = landed.pid and known.slice_id = landed.slice_id
+            on known.version_id = landed.version_id
         left join {{ ref('int_playlist_versions_current') }} as current_versions
-            on known.pid = current_versions.pid and known.slice_id = current_versions.slice_id
+            on known.version_id = current_versions.version_id
     {%- endif %}
 
 ),
