@@ -1,5 +1,5 @@
--- Bands follow each other from 1 on without a gap and without an overlap: a playlist in none would drop out of the marts,
--- and one in two would be there twice.
+-- Bands follow each other from 1 on without a gap and without an overlap: a playlist in none would drop out of the
+-- marts, and one in two would be there twice.
 with bands as (
 
     select
