@@ -1,5 +1,6 @@
 """Rules that every model keeps, read from what dbt understood, since dbt ignores much that is written wrongly."""
 
+import csv
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from loaders.schema import PLAYLIST_REASONS
 from warehouse.settings import PROJECT_ROOT
 
 Manifest = dict[str, Any]
@@ -113,12 +115,18 @@ def test_every_model_has_a_tested_key_or_says_what_holds_it(manifest: Manifest) 
     [
         "playlist_performance",
         "playlist_recommendations",
+        "playlist_growth",
+        "track_journeys",
         "artist_recommendations",
         "artist_performance",
         "artist_movements",
         "artist_jumps",
         "similar_artists",
+        "data_quality",
         "model_performance",
+        "int_playlist_groups_profiled",
+        "int_playlists_compared",
+        "int_playlist_groups_contrasted",
         "int_artist_clusters_profiled",
         "int_playlist_versions_titled",
         "track_genres",
@@ -132,6 +140,15 @@ def test_every_model_has_a_tested_key_or_says_what_holds_it(manifest: Manifest) 
 )
 def test_what_decides_a_recommendation_has_a_unit_test(manifest: Manifest, model: str) -> None:
     assert model in {unit_test["model"] for unit_test in manifest["unit_tests"].values()}
+
+
+def test_each_reason_of_the_loader_has_a_rule() -> None:
+    with (PROJECT_ROOT / "seeds" / "data_quality_rules.csv").open(encoding="utf-8", newline="") as file:
+        rules = list(csv.DictReader(file))
+    whole_reasons = [rule["reject_reason"] for rule in rules if rule["reject_reason"] and not rule["reject_field"]]
+    assert sorted(whole_reasons) == sorted(PLAYLIST_REASONS)
+    fields = [(rule["reject_reason"], rule["reject_field"]) for rule in rules if rule["reject_field"]]
+    assert len(set(fields)) == len(fields)
 
 
 def test_warnings_have_a_reason(manifest: Manifest) -> None:

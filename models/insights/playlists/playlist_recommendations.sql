@@ -177,13 +177,14 @@ select
     suggested_value,
     unit,
     finding || case evidence
-        when 'none' then '; too few comparable playlists ' || others || ', or like this one, to say what it would bring'
-        when 'unclear' then '; whether comparable playlists ' || others || ' have more followers is unclear'
-        when 'clear' then
-            '; comparable playlists ' || others || ' have '
-            || round((100 * (exp(expected_gain) - 1))::numeric, 1)
-            || ' % more followers (' || other_playlists || ' playlists against ' || weak_playlists
-            || '), which need not be why'
+        when 'none' then '; too few comparable ones to say what it would bring'
+        when 'unclear' then '; whether comparable ones ' || others || ' have more followers is unclear'
+        when 'clear'
+            then
+                '; comparable ones ' || others || ' have '
+                || round((100 * (exp(expected_gain) - 1))::numeric, 1)
+                || ' % more followers (' || other_playlists || ' against ' || weak_playlists
+                || '), which need not be why'
     end as reason,
     expected_gain,
     100 * (exp(expected_gain) - 1) as expected_gain_pct,

@@ -1,5 +1,5 @@
--- Rules that rows break without making a number wrong, and playlists that the loader keeps aside. A warning, not an
--- error: the reason stands beside each rule in the seed data_quality_rules.
+-- Rules that rows break without making a number wrong, and playlists that the loader keeps aside.
+-- A warning, not an error: the reason stands beside each rule in the seed data_quality_rules.
 {{ config(severity='warn') }}
 
 select
