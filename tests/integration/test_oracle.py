@@ -11,6 +11,8 @@ import duckdb
 import pytest
 from commands import Warehouse
 
+from warehouse.settings import PROJECT_ROOT
+
 ORACLE = Path(__file__).parent / "oracle"
 
 # What a model decides, the oracle cannot know.
@@ -33,7 +35,8 @@ RELATIONS = (
 def oracle(synthetic_slices: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
         connection.execute("set variable slices = $1", [str(synthetic_slices / "mpd.slice.*.json")])
-        for name in ("marts.sql", "features.sql"):
+        connection.execute("set variable seeds = $1", [str(PROJECT_ROOT / "seeds")])
+        for name in ("marts.sql", "columns.sql", "features.sql"):
             connection.execute((ORACLE / name).read_text(encoding="utf-8"))
         yield connection
 

@@ -1,6 +1,8 @@
 """Made playlists through the whole pipeline: models beside scikit-learn, and what people see. Rows: test_oracle.py."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +23,12 @@ FEATURES = [
     "avg_track_duration",
     "unique_artists",
 ]
+
+
+@pytest.fixture(scope="module")
+def playlists(synthetic_slices: Path) -> list[dict[str, Any]]:
+    slices = sorted(synthetic_slices.glob("mpd.slice.*.json"))
+    return [one for path in slices for one in json.loads(path.read_text(encoding="utf-8"))["playlists"]]
 
 
 def test_every_playlist_has_a_prediction_and_every_artist_a_cluster(synthetic_warehouse: Warehouse) -> None:
