@@ -2,6 +2,9 @@
     Declares the foreign keys listed under `meta.foreign_keys` of each model, so that BI tools draw the joins. The
     data was tested by dbt already, so PostgreSQL is told not to check it again: not enforced from 18 on, not valid
     before. A rebuilt table loses its keys, so every run declares those that are missing.
+
+    A key that is not valid is still checked for what comes and goes. Between the models of a run keys do not hold yet, so
+    before 18 a run takes them away at its start (`drop_checked_foreign_keys`).
 -#}
 {% macro declare_foreign_keys() -%}
     {%- if execute and flags.WHICH in ('build', 'run') -%}
@@ -32,4 +35,21 @@
         ~ " and con.confrelid = '" ~ parent ~ "'::regclass and att.attname = '" ~ column ~ "'"
     ) -%}
     {{ return(found | length > 0) }}
+{%- endmacro %}
+
+{#- Takes away the foreign keys between models that the server would check while the models are built. -#}
+{% macro drop_checked_foreign_keys() -%}
+    {%- if execute and flags.WHICH in ('build', 'run') -%}
+        {%- set models = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') -%}
+        {%- set schemas = models | map(attribute='schema') -%}
+        {%- set found = run_query(
+            "select conrelid::regclass::text as child, conname from pg_constraint"
+            ~ " where contype = 'f' and not convalidated"
+            ~ " and current_setting('server_version_num')::integer < 180000"
+            ~ " and connamespace::regnamespace::text in ('" ~ schemas | unique | join("', '") ~ "')"
+        ) -%}
+        {%- for key in found.rows -%}
+            {%- do run_query("alter table " ~ key.child ~ " drop constraint " ~ adapter.quote(key.conname)) -%}
+        {%- endfor -%}
+    {%- endif -%}
 {%- endmacro %}

@@ -8,7 +8,8 @@
             trim(
                 regexp_replace(
                     lower({{ title }} collate "C"),
-                    '[\s!-/:-@\[-`{-~\u2000-\u206F\u2600-\u27BF\uFE00-\uFE0F\U0001F000-\U0001FAFF]+', ' ', 'g'
+                    '[\s!-/:-@\[-`{-~\u00A0\u2000-\u206F\u20E3\u2190-\u21FF\u2300-\u23FF\u2600-\u27BF\u2B00-\u2BFF\u3000'
+                    '\uFE00-\uFE0F\U0001F000-\U0001FAFF]+', ' ', 'g'
                 )
             ),
             ''

@@ -135,14 +135,18 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- Playlists that a model took in when it was last built: what tests of large tables look at. -#}
+{#-
+    Playlists that a model has taken in since a build last ended well, or at least when it was last built: what tests of
+    large tables look at.
+-#}
 {% macro newly_built_playlists(relation) -%}
     {%- set slices = [] -%}
     {%- set others = 0 -%}
     {%- if execute -%}
         {%- set found = run_query(
-            "select slice_id, built_at = max(built_at) over () as is_new from ops.built_slices where relation = "
-            ~ built_slices_name(relation) ~ " order by slice_id"
+            "select slice_id, built_at = max(built_at) over () or built_at >= coalesce("
+            ~ "(select max(started_at) from ops.builds where state is not null), '-infinity') as is_new"
+            ~ " from ops.built_slices where relation = " ~ built_slices_name(relation) ~ " order by slice_id"
         ) -%}
         {%- set slices = found.rows | selectattr('is_new') | map(attribute='slice_id') | list -%}
         {%- set others = found.rows | length - slices | length -%}

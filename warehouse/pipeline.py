@@ -23,7 +23,10 @@ logger = logging.getLogger(__name__)
 BUILD_LOCK = int.from_bytes(b"mixbuild")
 SOURCES = ("dbt_project.yml", "selectors.yml", "models", "seeds", "macros", "tests/dbt", "python_ml")
 """The files that decide the result of a build, besides the data."""
-MODELS = ("dbt_project.yml", "models/staging", "models/intermediate", "models/marts", "seeds", "macros")
+MODELS = (
+    *("dbt_project.yml", "macros", "seeds", "models/staging", "models/intermediate", "models/marts"),
+    "models/insights/playlists/playlist_growth.sql",
+)
 """Those of them that decide what is in a model that is built slice by slice."""
 LIBRARIES = ("dbt-core", "dbt-postgres", "numpy", "pandas", "scikit-learn", "scipy")
 """The libraries that do."""

@@ -1,3 +1,10 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    pre_hook=["{{ remove_all_rows() }}"],
+) }}
+
+-- Made anew each time, and yet not swapped: artist_features is a view on it, and would go with the table of before.
 with cells as (
 
     select * from {{ ref('int_artist_playlists_counted') }}

@@ -41,7 +41,7 @@ def made(number: int) -> list[Json]:
 
 
 def changed(playlists: list[Json], random: Random) -> list[Json]:
-    """Later versions of them: with fewer tracks, other tracks, other names of tracks, another title, or followers."""
+    """Later versions of them: fewer tracks, other tracks or names of tracks, another title, month, or followers."""
     versions = []
     for number, playlist in enumerate(playlists):
         tracks = playlist["tracks"]
@@ -53,7 +53,9 @@ def changed(playlists: list[Json], random: Random) -> list[Json]:
             {"tracks": [track | {"artist_uri": other[0]["artist_uri"]} for track in reversed(tracks)]},
             {"name": f"{playlist['name']} II"},
             {"num_followers": playlist["num_followers"] + random.randrange(1, 100)},
-        ][number % 6]
+            {"modified_at": playlist["modified_at"] - 40 * 86_400},
+            {"name": "country", "description": "another", "collaborative": "true"},
+        ][number % 8]
         listed = [track | {"pos": pos} for pos, track in enumerate(version.get("tracks", tracks))]
         versions.append(playlist | version | {"tracks": listed, "num_edits": playlist["num_edits"] + 1})
     return versions
@@ -70,12 +72,14 @@ def land(warehouse: Warehouse, path: Path, playlists: list[Json]) -> Path:
 
 
 def relations(warehouse: Warehouse) -> dict[str, Rows]:
-    """The rows of all that people and models read."""
+    """The rows of all that dbt makes."""
     names = warehouse.query(
         """
         select relnamespace::regnamespace || '.' || relname
         from pg_class
-        where relkind in ('r', 'v', 'm') and relnamespace::regnamespace::text in ('features', 'marts', 'insights')
+        where
+            relkind in ('r', 'v', 'm')
+            and relnamespace::regnamespace::text in ('intermediate', 'features', 'marts', 'insights')
         """
     )
     return {name: warehouse.query(f"select * from {name}") for (name,) in names}

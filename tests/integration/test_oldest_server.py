@@ -1,5 +1,6 @@
 """The whole pipeline on a server that is not ours: an older PostgreSQL, found by its libpq variables."""
 
+import json
 import os
 import pwd
 import re
@@ -92,6 +93,28 @@ def test_an_older_server_gives_the_same_marts(
     assert older_server.query(predictions) == golden_warehouse.query(predictions)
     foreign_keys = "select count(*) from pg_constraint where contype = 'f' and connamespace = 'marts'::regnamespace"
     assert older_server.query(foreign_keys) == golden_warehouse.query(foreign_keys) == [(6,)]
+
+
+def test_an_older_server_takes_in_another_version(older_server: Warehouse, tmp_path: Path) -> None:
+    """Tracks go that positions still refer to while the models are built, and foreign keys are there in the end."""
+    golden.write(tmp_path)
+    older_server.run("mixhouse", "run", tmp_path, code=None)
+    playlist = golden.playlist(999999)
+    track = {"pos": 0} | {
+        f"{kind}_{what}": f"spotify:{kind}:{'another':0>22}" if what == "uri" else "Another"
+        for kind in ("track", "album", "artist")
+        for what in ("uri", "name")
+    }
+    version = playlist | {"tracks": [track | {"duration_ms": 1}]}
+    path = tmp_path / "mpd.slice.999999-999999.json"
+    path.write_text(json.dumps({"info": {"version": "v1"}, "playlists": [version]}), encoding="utf-8")
+    older_server.run("mixhouse", "run", path)
+    found = older_server.query(
+        "select pos, track_name from marts.playlist_tracks join marts.tracks using (track_id) where pid = 999999"
+    )
+    assert found == [(0, "Another")]
+    foreign_keys = "select count(*) from pg_constraint where contype = 'f' and connamespace = 'marts'::regnamespace"
+    assert older_server.query(foreign_keys) == [(6,)]
 
 
 def test_an_older_server_has_the_same_roles(older_server: Warehouse, tmp_path: Path) -> None:

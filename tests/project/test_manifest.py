@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from loaders.schema import PLAYLIST_REASONS
+from warehouse.pipeline import MODELS
 from warehouse.settings import PROJECT_ROOT
 
 Manifest = dict[str, Any]
@@ -149,6 +150,13 @@ def test_each_reason_of_the_loader_has_a_rule() -> None:
     assert sorted(whole_reasons) == sorted(PLAYLIST_REASONS)
     fields = [(rule["reject_reason"], rule["reject_field"]) for rule in rules if rule["reject_field"]]
     assert len(set(fields)) == len(fields)
+
+
+def test_a_change_of_a_model_that_is_built_slice_by_slice_makes_it_anew(manifest: Manifest) -> None:
+    incremental = [node for node in models(manifest) if node["config"]["materialized"] == "incremental"]
+    assert incremental
+    for node in incremental:
+        assert any(Path(node["original_file_path"]).is_relative_to(name) for name in MODELS), node["name"]
 
 
 def test_warnings_have_a_reason(manifest: Manifest) -> None:

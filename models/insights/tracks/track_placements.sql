@@ -1,6 +1,6 @@
 {{ config(materialized='view') }}
 
--- On tables that are not swapped when slices are added, so that the view is there all the time.
+-- On tables that are not swapped when slices are added: the view goes only while everything is built as a whole.
 
 select
     tracks.track_id,

@@ -1,30 +1,15 @@
 -- No row of the warehouse breaks a rule of severity error: numbers would be wrong. What the loader keeps aside is not
--- in the warehouse, and stops nothing. And each open reject counts under a rule.
-with quality as (
-
-    select * from {{ ref('data_quality') }}
-
-),
-
-rejects as (
-
-    select
-        (
-            select count(*) from {{ ref('stg_mpd__rejects') }} as rejects
-            where rejects.is_open
-        ) as rejects_open,
-        (select sum(quality.rows_kept_aside) from quality) as rejects_counted
-
-)
-
+-- in the warehouse, and stops nothing. And each reason for a reject has a rule that it counts under.
 select
     rule,
     rows_broken - rows_kept_aside as failures
-from quality
+from {{ ref('data_quality') }}
 where severity = 'error' and rows_broken > rows_kept_aside
 union all
 select
-    'each_reject_has_a_rule' as rule,
-    rejects_open - rejects_counted as failures
-from rejects
-where rejects_open != rejects_counted
+    'no rule counts rejects for ' || rejects.reason as rule,
+    count(*) as failures
+from {{ ref('stg_mpd__rejects') }} as rejects
+left join {{ ref('data_quality_rules') }} as rules on rejects.reason = rules.reject_reason
+where rejects.is_open and rules.rule is null
+group by rejects.reason

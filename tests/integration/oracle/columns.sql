@@ -8,7 +8,8 @@ with letters as (
         trim(
             regexp_replace(
                 translate(name, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz'),
-                '[\s!-/:-@\[-`{-~\x{2000}-\x{206F}\x{2600}-\x{27BF}\x{FE00}-\x{FE0F}\x{1F000}-\x{1FAFF}]+', ' ', 'g'
+                '[\s!-/:-@\[-`{-~\x{A0}\x{2000}-\x{206F}\x{20E3}\x{2190}-\x{21FF}\x{2300}-\x{23FF}\x{2600}-\x{27BF}'
+                || '\x{2B00}-\x{2BFF}\x{3000}\x{FE00}-\x{FE0F}\x{1F000}-\x{1FAFF}]+', ' ', 'g'
             )
         ) as letters
     from playlists
