@@ -97,8 +97,8 @@ def test_an_older_server_gives_the_same_marts(
 
 def test_an_older_server_takes_in_another_version(older_server: Warehouse, tmp_path: Path) -> None:
     """Tracks go that positions still refer to while the models are built, and foreign keys are there in the end."""
-    golden.write(tmp_path)
-    older_server.run("mixhouse", "run", tmp_path, code=None)
+    golden.write(tmp_path / "golden")
+    older_server.run("mixhouse", "run", tmp_path / "golden", ok=False)
     playlist = golden.playlist(999999)
     track = {"pos": 0} | {
         f"{kind}_{what}": f"spotify:{kind}:{'another':0>22}" if what == "uri" else "Another"
@@ -124,7 +124,7 @@ def test_an_older_server_has_the_same_roles(older_server: Warehouse, tmp_path: P
     for user, kinds in {"work": ("loader", "transformer", "ml"), "ana": ("reporter",)}.items():
         options = [option for kind in kinds for option in ("--role", kind)]
         Warehouse(secret).run("mixhouse", "db", "user", user, *options)
-    Warehouse(secret | {"PGUSER": "work"}).run("mixhouse", "run", tmp_path)
+    Warehouse(secret | {"PGUSER": "work"}).run("mixhouse", "run", tmp_path, code=golden.LOADED)
     reader = Warehouse(secret | {"PGUSER": "ana"})
     assert reader.query("select count(*) from marts.playlists") == [(len(golden.PLAYLISTS),)]
     with pytest.raises(psycopg.errors.InsufficientPrivilege):

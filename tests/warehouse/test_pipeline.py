@@ -114,16 +114,9 @@ def test_news_are_what_the_last_build_does_not_have(steps: list[str], connection
     assert pipeline.has_news(connection)
 
 
-def test_code_edited_during_a_build_is_left_to_the_next(
-    steps: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = tmp_path / "models" / "a.sql"
-    model.parent.mkdir()
-    model.write_text("before", encoding="utf-8")
-    for name in ("dbt_project.yml", "selectors.yml"):
-        (tmp_path / name).touch()
-    monkeypatch.setattr(pipeline, "PROJECT_ROOT", tmp_path)
-    build(steps, lambda: model.write_text("after", encoding="utf-8"))
+def test_code_edited_during_a_build_is_left_to_the_next(steps: list[str], project: Path) -> None:
+    insight = project / "models" / "insights" / "insight.sql"
+    build(steps, lambda: insight.write_text("after", encoding="utf-8"))
     build(steps)
     build(steps)
     assert steps == WHOLE * 2
@@ -153,7 +146,13 @@ def options(database: str, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, .
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with a mart and an insight."""
-    for name in ("models/marts/mart.sql", "models/marts/_marts__models.yml", "models/insights/insight.sql"):
+    models = (
+        "marts/mart.sql",
+        "marts/_marts__models.yml",
+        "insights/insight.sql",
+        "insights/playlists/playlist_growth.sql",
+    )
+    for name in (f"models/{model}" for model in models):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("before", encoding="utf-8")
     for name in ("dbt_project.yml", "selectors.yml"):
