@@ -6,7 +6,7 @@
 
 create temp table landed as
 select unnest(playlists, max_depth := 2)
-from read_json(getvariable('slices'), maximum_object_size := 1000000000);
+from read_json(getvariable('slices'), maximum_object_size := 100000000);
 
 create temp view entries as
 select pid, unnest(tracks, recursive := true)
