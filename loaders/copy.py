@@ -139,13 +139,13 @@ def land(connection: Connection, slice_id: int, playlists: Sequence[PackedPlayli
     """Store the playlists of a slice, within the transaction of the caller.
 
     Args:
-        connection: In a transaction that has the ledger row of the slice.
-        slice_id: Key of that row.
+        connection: In a transaction that has taken the turn, and then written the ledger row of the slice.
+        slice_id: Key of that row, larger than that of any version that is held.
         playlists: With distinct pids.
 
     Raises:
-        psycopg.errors.UniqueViolation: Another session has landed the same playlists meanwhile. Begin again with a new
-            transaction.
+        psycopg.errors.UniqueViolation: Another session has landed the same playlists meanwhile, without a turn. Begin
+            again with a new transaction.
     """
     held = _held_pids(connection, [playlist.pid for playlist in playlists])
     new = [playlist for playlist in playlists if playlist.pid not in held]
@@ -169,7 +169,7 @@ def _land_returning(connection: Connection, slice_id: int, playlists: Sequence[P
     rejects = _copy_storable(connection, "pg_temp.incoming", slice_id, playlists)
     unchanged = connection.execute(_DELETE_UNCHANGED).rowcount
     connection.execute(
-        "update staging.playlists as held set superseded_at = now() from pg_temp.incoming"
+        "update staging.playlists as held set superseded_at = incoming.landed_at from pg_temp.incoming"
         " where held.pid = incoming.pid and held.superseded_at is null"
     )
     landed = connection.execute("insert into staging.playlists select * from pg_temp.incoming").rowcount

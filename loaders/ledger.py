@@ -1,4 +1,10 @@
-"""The ledger of loads: who loaded what and when, what landed, what was refused, and that nothing lands twice."""
+"""The ledger of loads: who loaded what and when, what landed, what was refused, and that nothing lands twice.
+
+Whoever writes in `staging.slices` has taken the turn (`take_turn`) before: no other row is in hand when one gets its
+`slice_id`. So slices commit in the order of `slice_id`, whoever loads; of the versions of a playlist the current one
+is that of the largest `slice_id`; and who has seen a slice never meets a smaller one later. The models that are built
+slice by slice rely on that (`macros/playlist_changes.sql`).
+"""
 
 import contextlib
 import getpass
@@ -16,6 +22,7 @@ from loaders.slices import SliceRefused, SliceSource
 
 # First half of the advisory locks by which a load shows that it is alive; the second is its number.
 _LOAD_LOCK = 0x6D78
+_TURN_LOCK = int.from_bytes(b"mixslice")
 
 Key = tuple[str, str | None, str | None]
 """What the ledger knows a file by: source, member and fingerprint."""
@@ -183,11 +190,25 @@ def is_known(connection: Connection, attempt: Attempt) -> bool:
 def claim(connection: Connection, sha256: str) -> None:
     """Claim the content of a slice for the current transaction, waiting for another loader that has it in hand.
 
+    What is found not to have landed does not land meanwhile. Who takes the turn too does so after this.
+
     Args:
         connection: In a transaction; the claim ends with it.
         sha256: Of the uncompressed JSON, in hexadecimal.
     """
-    _lock(connection, sha256)
+    connection.execute("select pg_advisory_xact_lock(hashtextextended('mixhouse load ' || %s, 0))", [sha256])
+
+
+def take_turn(connection: Connection) -> None:
+    """Take the turn to write in `staging.slices`, waiting for every other loader that has it.
+
+    No loader that has it waits for another one, so that two of them never wait for each other. What others change as
+    they land, such as which versions are current, is to be read after this.
+
+    Args:
+        connection: In a transaction; the turn ends with it.
+    """
+    connection.execute("select pg_advisory_xact_lock(%s)", [_TURN_LOCK])
 
 
 def find_original(connection: Connection, attempt: Attempt) -> int | None:
@@ -244,14 +265,18 @@ def make_up_for_refusals(connection: Connection, load_id: int, sources: Sequence
         sources: What it passes over, and so has found where it had landed from. For each archive or folder one of
             them gets a row as its own duplicate.
     """
-    connection.execute(
-        _RESTORED,
-        {
-            "load_id": load_id,
-            "sources": [source.source for source in sources],
-            "members": [source.member for source in sources],
-        },
-    )
+    if not sources:
+        return
+    with connection.transaction():
+        take_turn(connection)
+        connection.execute(
+            _RESTORED,
+            {
+                "load_id": load_id,
+                "sources": [source.source for source in sources],
+                "members": [source.member for source in sources],
+            },
+        )
 
 
 _RESTORED = """
@@ -288,7 +313,7 @@ def record_duplicate(connection: Connection, attempt: Attempt, original: int) ->
     """Write that a slice has the content of another, or of what it landed itself before it was refused.
 
     Args:
-        connection: In a transaction that has claimed the content.
+        connection: In a transaction that has claimed the content and taken the turn.
         attempt: The slice.
         original: The slice that landed the content.
     """
@@ -302,12 +327,12 @@ def open_entry(connection: Connection, attempt: Attempt, info: bytes) -> int:
     """Write the row that the playlists of a slice refer to.
 
     Args:
-        connection: In the transaction that lands the slice.
+        connection: In the transaction that lands the slice and has taken the turn.
         attempt: The slice.
         info: The `info` object, as its bytes stood.
 
     Returns:
-        The key of the row, `slice_id`.
+        The key of the row, `slice_id`, larger than that of any other.
     """
     [(slice_id,)] = connection.execute(
         _INSERT.format(columns="info, outcome", values="%(info)s::text::jsonb, 'landed'") + " returning slice_id",
@@ -347,7 +372,7 @@ def record_refusal(connection: Connection, attempt: Attempt, refusal: SliceRefus
         refusal: Why.
     """
     source = attempt.source
-    _lock(connection, str(source))
+    take_turn(connection)
     latest = connection.execute(
         "select outcome, fingerprint, reason, detail from staging.slices"
         " where source = %(source)s and member is not distinct from %(member)s order by slice_id desc limit 1",
@@ -369,7 +394,3 @@ _INSERT = """
         clock_timestamp() - make_interval(secs => %(seconds)s), clock_timestamp(), {values}
     )
 """
-
-
-def _lock(connection: Connection, what: str) -> None:
-    connection.execute("select pg_advisory_xact_lock(hashtextextended('mixhouse load ' || %s, 0))", [what])

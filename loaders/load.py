@@ -26,7 +26,8 @@ from loaders.slices import LoadError, SliceRefused, SliceSource, discover, read
 
 logger = logging.getLogger(__name__)
 
-# Two loaders that meet on a pid, or on the order of several: the second starts its slice again and sees the first's.
+# Loaders land in turn. But someone else may have written there, or the server be set to a stricter isolation, by which
+# who has waited does not see what landed meanwhile: the slice is started again.
 _COLLISIONS = (errors.UniqueViolation, errors.DeadlockDetected, errors.SerializationFailure)
 _ATTEMPTS = 10
 
@@ -441,6 +442,8 @@ def _land_once(connection: Connection, attempt: Attempt, contents: _Contents | b
         _require_no_open_rejects(connection, attempt)
     if ledger.is_known(connection, attempt):
         return _outcome(attempt, "skipped")
+    # What is current, and so what is a duplicate or held already, stays so from here on.
+    ledger.take_turn(connection)
     if original := ledger.find_original(connection, attempt):
         ledger.record_duplicate(connection, attempt, original)
         return _outcome(attempt, "skipped")

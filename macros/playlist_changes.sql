@@ -5,6 +5,9 @@
     the slices that have landed. The others remember in `ops.built_slices` which slices they contain, and take in what
     that model has beyond it. So all of them show the same playlists, also if slices land while dbt runs, and one that
     failed makes up for it the next time.
+
+    Which version replaces which is told by slice_id: slices commit in its order (loaders/ledger.py), so that a build that
+    has seen one never meets a smaller one later.
 -#}
 
 {#- The name under which a model remembers its slices. -#}

@@ -72,7 +72,8 @@ create index if not exists slices_by_file on staging.slices (source, member);
 create index if not exists slices_by_content on staging.slices (sha256);
 
 comment on table staging.slices is 'Ledger of loads: one row for each slice that landed or was refused.';
-comment on column staging.slices.slice_id is 'In the order of landing, which is that of the slices in a load.';
+comment on column staging.slices.slice_id is
+'In the order of landing, which is that of the slices in a load: rows commit in this order, whoever loads.';
 comment on column staging.slices.load_id is 'The load in ops.loads.';
 comment on column staging.slices.source is 'File as the loader resolved it: a slice, or the archive that holds it.';
 comment on column staging.slices.member is 'Name inside the archive; null for a plain file.';
@@ -97,7 +98,8 @@ create table if not exists staging.playlists (
     pid integer not null,
     slice_id integer not null references staging.slices,
     ordinal integer not null,
-    landed_at timestamptz not null default now(),
+    -- Not when the transaction began, which may have waited for the landing of another slice.
+    landed_at timestamptz not null default statement_timestamp(),
     superseded_at timestamptz,
     collaborative boolean not null,
     modified_at bigint not null,
@@ -129,10 +131,15 @@ alter column album_names set storage external,
 alter column artist_ids set storage external,
 alter column artist_names set storage external,
 alter column track_durations_ms set storage external;
+-- In a database that has the table from before.
+alter table staging.playlists alter column landed_at set default statement_timestamp();
 
 comment on table staging.playlists is
 'Playlists as they landed, one row for each version; superseded_at is null for the current one.';
-comment on column staging.playlists.slice_id is 'The slice that landed this version.';
+comment on column staging.playlists.slice_id is
+'The slice that landed this version; of the versions of a pid the current one has the largest.';
+comment on column staging.playlists.superseded_at is
+'When the next version landed, which has a larger slice_id; null for the current one.';
 comment on column staging.playlists.ordinal is 'Position in the playlists array of its slice, from 0.';
 comment on column staging.playlists.modified_at is 'Seconds since 1970, as in the JSON.';
 comment on column staging.playlists.num_tracks is 'As declared in the JSON, like the other num_ columns.';

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import random
 import signal
+import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from decimal import Decimal
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -37,7 +39,7 @@ from psycopg import Connection
 
 from loaders import ledger
 from loaders import load as load_module
-from loaders.copy import land, pack
+from loaders.copy import Landed, land, pack
 from loaders.ledger import Attempt
 from loaders.load import LoadReport, SliceOutcome, WorkerDied, load
 from loaders.schema import PLAYLIST_REASONS, Playlist, check
@@ -1360,7 +1362,7 @@ def test_of_two_loaders_on_one_slice_the_second_waits_and_skips(
     assert ledger_rows(connection) == [("landed", None), *([("duplicate", None)] if copied else [])]
 
 
-def test_of_two_loaders_on_one_playlist_the_second_starts_again_and_supersedes(
+def test_a_loader_that_meets_who_lands_without_a_turn_starts_again_and_supersedes(
     tmp_path: Path, connection: Connection
 ) -> None:
     theirs = encoded(playlist(0, name="theirs"))
@@ -1379,6 +1381,79 @@ def test_of_two_loaders_on_one_playlist_the_second_starts_again_and_supersedes(
     assert (outcome.landed, outcome.unchanged, outcome.rejected) == (3, 0, 0)
     assert documents(connection)[0] == playlist(0)
     assert counts(connection) == (2, 4, 0)
+
+
+def versions_out_of_order(connection: Connection) -> Rows:
+    """Playlists whose current version is another than that of the largest slice_id, or whose times go backwards."""
+    return rows(
+        connection,
+        "select pid, array_agg(slice_id order by slice_id), array_agg(slice_id) filter (where superseded_at is null)"
+        " from (select *, lead(landed_at) over (partition by pid order by slice_id) as next_landed_at"
+        " from staging.playlists) as versions group by pid"
+        " having max(slice_id) is distinct from max(slice_id) filter (where superseded_at is null)"
+        " or count(*) filter (where superseded_at is null) <> 1 or bool_or(superseded_at < landed_at)"
+        " or bool_or(next_landed_at < landed_at)",
+    )
+
+
+def ledger_as_finished(connection: Connection) -> list[object]:
+    return [number for (number,) in rows(connection, "select slice_id from staging.slices order by finished_at")]
+
+
+def test_a_slice_that_is_being_landed_keeps_all_later_ones_waiting(
+    tmp_path: Path, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded(write_slice(tmp_path, 0, DATA))
+    has_its_number, may_go_on = threading.Event(), threading.Event()
+
+    def hold_the_first(*args: Any) -> Landed:
+        if not has_its_number.is_set():
+            has_its_number.set()
+            assert may_go_on.wait(DEADLINE_SECONDS)
+        return land(*args)
+
+    monkeypatch.setattr(load_module, "land", hold_the_first)
+
+    with ThreadPoolExecutor(4) as pool:
+        started = [pool.submit(loaded, write_slice(tmp_path, 1000, slice_of([playlist(0, name="earlier")])))]
+        assert has_its_number.wait(DEADLINE_SECONDS)
+        started += [
+            pool.submit(loaded, write_slice(tmp_path, 2000, slice_of([playlist(0, name="later")]))),
+            # What lands nothing has its place in the ledger too. This one is a copy of what is no longer current when
+            # its turn has come.
+            pool.submit(loaded, write_slice(tmp_path / "copy", 0, DATA)),
+            pool.submit(loaded, write_slice(tmp_path, 3000, b"{")),
+        ]
+        wait_until(
+            lambda: len(waiters(connection)) + sum(load.done() for load in started) == 3,
+            "a load neither waits nor ends",
+        )
+        may_go_on.set()
+        outcomes = [only(load.result()).outcome for load in started]
+
+    assert versions_out_of_order(connection) == []
+    assert outcomes == ["landed", "landed", "landed", "refused"]
+    assert ledger_as_finished(connection) == [1, 2, 3, 4, 5]
+
+
+def test_loads_at_once_of_the_same_playlists_land_versions_in_the_order_of_their_slices(
+    tmp_path: Path, connection: Connection
+) -> None:
+    def load_all(name: str) -> None:
+        for number in range(12):
+            # In turns forwards and backwards, so that two of them lock in another order.
+            playlists = [playlist(pid, name=f"{name} {number % 3}") for pid in range(40)][:: -1 if number % 2 else 1]
+            loaded(write_slice(tmp_path / name, number, slice_of(playlists)))
+            loaded(write_slice(tmp_path / name, 1000 + number, b"{"))
+
+    with ThreadPoolExecutor(3) as pool:
+        for finished in [pool.submit(load_all, name) for name in ("one", "another", "third")]:
+            finished.result()
+
+    assert versions_out_of_order(connection) == []
+    finished_in_order = ledger_as_finished(connection)
+    assert len(finished_in_order) >= 3 * 12
+    assert finished_in_order == sorted(finished_in_order, key=int)
 
 
 def test_many_loaders_at_once_land_each_slice_once(tmp_path: Path, connection: Connection) -> None:
