@@ -62,6 +62,22 @@ LOOKUPS = {
         order by track_appearances desc
         limit 50
     """,
+    "top 50 playlists furthest behind their prediction": """
+        select pid, name, num_followers, predicted_followers from insights.playlist_performance
+        order by log_gap desc
+        limit 50
+    """,
+    "top 50 recommendations to playlists": """
+        select pid, name, action, reason from insights.playlist_recommendations
+        order by priority_score desc
+        limit 50
+    """,
+    "top 50 emerging artists": """
+        select artist_uri, artist_name, reason from insights.artist_recommendations
+        where recommendation = 'emerging'
+        order by score desc
+        limit 50
+    """,
 }
 
 _WORST = """

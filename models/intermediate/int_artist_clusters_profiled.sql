@@ -3,7 +3,8 @@ with members as (
     select
         clusters.cluster_id,
         artists.playlist_appearances,
-        artists.avg_followers,
+        -- Of floating-point numbers the sum depends on the order in which they are read, and a name may hang on it.
+        artists.avg_followers::numeric as avg_followers,
         artists.track_count
     from {{ ref('int_artist_clusters_serving') }} as clusters
     inner join {{ ref('int_artists_measured') }} as artists on clusters.artist_uri = artists.artist_uri
@@ -27,7 +28,7 @@ everyone as (
 
     select
         avg(playlist_appearances)::double precision as avg_playlist_appearances,
-        avg(avg_followers) as avg_followers,
+        avg(avg_followers)::double precision as avg_followers,
         avg(track_count)::double precision as avg_track_count
     from members
 
@@ -39,7 +40,7 @@ profiles as (
         cluster_id,
         count(*) as num_artists,
         avg(playlist_appearances)::double precision as avg_playlist_appearances,
-        avg(avg_followers) as avg_followers,
+        avg(avg_followers)::double precision as avg_followers,
         avg(track_count)::double precision as avg_track_count
     from members
     group by cluster_id

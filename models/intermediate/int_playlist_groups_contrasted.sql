@@ -53,7 +53,7 @@ neighbours as (
     inner join profiles as others
         on
             profiles.genre is not distinct from others.genre
-            and (others.min_tracks = profiles.max_tracks + 1 or others.max_tracks = profiles.min_tracks - 1)
+            and (others.min_tracks - 1 = profiles.max_tracks or others.max_tracks = profiles.min_tracks - 1)
 
 ),
 

@@ -51,6 +51,7 @@ select
     'in ' || playlists || ' of the ' || all_playlists || ' playlists last changed in '
     || to_char(modified_month, 'YYYY-MM') || ', where its share of the six months before (' || earlier_playlists
     || ' of ' || all_earlier_playlists || ') would give ' || round(expected_playlists::numeric, 1) || '; '
-    || round(abs(movement)::numeric, 1) || ' times what is usual for the ' || stage || ' stage in that month' as reason
+    || round(abs(movement)::numeric, 1) || ' spreads beyond the median of the ' || stage
+    || ' stage in that month' as reason
 from directed
 where direction is not null

@@ -38,7 +38,7 @@ changes as (
 ),
 
 -- Months are numbered, so that those without a playlist leave a gap.
-months as (
+numbered_months as (
 
     select
         modified_month,
@@ -46,6 +46,15 @@ months as (
         count(*)::integer as playlists
     from changes
     group by modified_month
+
+),
+
+months as (
+
+    select
+        *,
+        lead(month_number) over (order by month_number) as next_month_number
+    from numbered_months
 
 ),
 
@@ -74,6 +83,11 @@ artist_months as (
     select
         cells.artist_id,
         months.month_number,
+        months.next_month_number,
+        lead(months.month_number) over (
+            partition by cells.artist_id
+            order by months.month_number
+        ) as next_own_month_number,
         sum(cells.playlists)::integer as playlists
     from cells
     inner join months on cells.modified_month = months.modified_month
@@ -81,12 +95,30 @@ artist_months as (
     where
         months.month_number >= (select min(month_totals.month_number) - 6 from month_totals)
         and artists.playlist_appearances >= (select min(month_totals.enough_playlists) from month_totals)
-    group by cells.artist_id, months.month_number
+    group by cells.artist_id, months.month_number, months.next_month_number
 
 ),
 
--- The six months before each month, and those before the month after it.
-windowed as (
+-- A month without the artist has no row to be read. The first of such months is made here: silence is a movement. Months
+-- without any playlist are passed over, as nobody can be missing from them.
+heard as (
+
+    select
+        artist_id,
+        month_number,
+        playlists
+    from artist_months
+    union all
+    select
+        artist_id,
+        next_month_number as month_number,
+        0 as playlists
+    from artist_months
+    where next_month_number < coalesce(next_own_month_number, next_month_number + 1)
+
+),
+
+counted as (
 
     select
         artist_id,
@@ -98,33 +130,8 @@ windowed as (
                 order by month_number range between 6 preceding and 1 preceding
             ),
             0
-        ) as earlier_playlists,
-        sum(playlists) over (
-            partition by artist_id
-            order by month_number range between 5 preceding and current row
-        ) as playlists_until_now,
-        lead(month_number) over (partition by artist_id order by month_number) as next_month_number
-    from artist_months
-
-),
-
--- A month without the artist has no row to be read. The first of such months is made here: silence is a movement.
-counted as (
-
-    select
-        artist_id,
-        month_number,
-        playlists,
-        earlier_playlists
-    from windowed
-    union all
-    select
-        artist_id,
-        month_number + 1 as month_number,
-        0 as playlists,
-        playlists_until_now as earlier_playlists
-    from windowed
-    where next_month_number is null or next_month_number > month_number + 1
+        ) as earlier_playlists
+    from heard
 
 ),
 

@@ -1,6 +1,6 @@
 {{ config(
     meta={'primary_key': ['artist_uri', 'recommendation']},
-    indexes=[{'columns': ['recommendation', 'recommendation_rank']}],
+    indexes=[{'columns': ['recommendation', 'recommendation_rank']}, {'columns': ['recommendation', 'score']}],
 ) }}
 
 with artists as (

@@ -20,8 +20,9 @@ members as (
         percentile_cont(0.5) within group (order by avg_followers) as median_followers,
         percentile_cont(0.5) within group (order by track_count) as median_track_count,
         percentile_cont(0.5) within group (order by artist_score) as median_artist_score,
-        avg(avg_followers / playlist_appearances) as avg_followers_per_playlist,
-        avg(track_count::double precision / playlist_appearances) as avg_tracks_per_playlist
+        -- Exact sums, so that the last digit does not depend on the order in which artists are read.
+        avg((avg_followers / playlist_appearances)::numeric)::double precision as avg_followers_per_playlist,
+        avg(track_count::numeric / playlist_appearances)::double precision as avg_tracks_per_playlist
     from artists
     group by cluster_id
 

@@ -7,8 +7,6 @@
     post_hook=["{{ remember_slices() }}"],
 ) }}
 
--- Read by the first of the hooks when the model is not built as a whole.
--- depends_on: {{ ref('int_playlist_versions_current') }}
 with known as (
 
     select * from {{ ref('int_playlist_versions_titled') }}

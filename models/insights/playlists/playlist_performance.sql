@@ -1,5 +1,6 @@
 {{ config(
     meta={'primary_key': ['pid']},
+    indexes=[{'columns': ['log_gap']}],
 ) }}
 
 with playlists as (

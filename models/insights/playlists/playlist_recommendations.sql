@@ -81,10 +81,25 @@ found as (
             when 'no_description' then not playlists.has_description
             when 'repeated_tracks' then playlists.duplicate_tracks > 0
             when 'nearly_longer'
-                then playlists.num_tracks * (1 + thresholds.length_change) >= profiles.max_tracks + 1
+                then playlists.num_tracks * (1 + thresholds.length_change) >= profiles.max_tracks::bigint + 1
             when 'nearly_shorter'
                 then playlists.num_tracks * (1 - thresholds.length_change) <= profiles.min_tracks - 1
         end
+
+),
+
+-- A band may be so narrow that a playlist is near both of its ends. It is told to go one way: the one that would come
+-- first.
+directed as (
+
+    select
+        *,
+        weakness in ('nearly_longer', 'nearly_shorter')
+        and row_number() over (
+            partition by pid, weakness in ('nearly_longer', 'nearly_shorter')
+            order by priority_score desc, expected_gain desc nulls last, weakness collate "C" asc
+        ) > 1 as is_contradicted
+    from found
 
 ),
 
@@ -96,7 +111,8 @@ ranked as (
             partition by pid
             order by priority_score desc, expected_gain desc nulls last, weakness collate "C" asc
         ) as recommendation_rank
-    from found
+    from directed
+    where not is_contradicted
 
 ),
 
@@ -127,7 +143,9 @@ suggested as (
             when weakness in ('nearly_longer', 'nearly_shorter') then num_tracks
         end as current_value,
         case
-            when weakness = 'few_artists' then ceil(comparable_artists_per_track * num_tracks)
+            -- Rounded first: 0.28 of 25 tracks is 7 artists, and in floating point a little more.
+            when weakness = 'few_artists'
+                then ceil(round((comparable_artists_per_track * num_tracks)::numeric, 6))
             when weakness in ('long_tracks', 'short_tracks') then comparable_duration_ms / 60000.0::double precision
             when weakness = 'collaborative' then predicted_followers
             when weakness = 'no_description' then 1

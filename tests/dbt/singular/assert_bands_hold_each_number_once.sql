@@ -1,5 +1,5 @@
--- Bands follow each other from 1 on without a gap and without an overlap: a playlist in none would drop out of the
--- marts, and one in two would be there twice.
+-- Bands follow each other from 1 to the largest integer without a gap and without an overlap: a playlist in none would
+-- drop out of the marts, and one in two would be there twice.
 with bands as (
 
     select
@@ -20,11 +20,15 @@ followed as (
 
     select
         *,
-        lag(largest, 1, 0) over (partition by seed order by smallest) as largest_before
+        lag(largest, 1, 0) over (partition by seed order by smallest) as largest_before,
+        lead(smallest) over (partition by seed order by smallest) is null as is_last
     from bands
 
 )
 
 select *
 from followed
-where smallest != largest_before + 1 or largest < smallest
+where
+    smallest != largest_before + 1
+    or largest < smallest
+    or (is_last and largest != 2147483647)
