@@ -67,11 +67,6 @@ LOOKUPS = {
         order by log_gap desc
         limit 50
     """,
-    "top 50 recommendations to playlists": """
-        select pid, name, action, reason from insights.playlist_recommendations
-        order by priority_score desc
-        limit 50
-    """,
     "top 50 emerging artists": """
         select artist_uri, artist_name, reason from insights.artist_recommendations
         where recommendation = 'emerging'

@@ -99,8 +99,8 @@ artist_months as (
 
 ),
 
--- A month without the artist has no row to be read. The first of such months is made here: silence is a movement. Months
--- without any playlist are passed over, as nobody can be missing from them.
+-- A month without the artist has no row to be read. The first of such months is made here: silence is a movement. A
+-- month without any playlist is passed over, as nobody is missing from it.
 heard as (
 
     select
