@@ -211,17 +211,27 @@ RANKS = {
 
 # rule: rows that break it
 BROKEN_RULES = {
+    "name_is_not_empty": 1,
     "collaborative_is_a_string": 2,
-    "num_tracks_is_right": 1,
-    "num_albums_is_right": 1,
-    "num_artists_is_right": 1,
-    "duration_ms_is_right": 1,
-    "length_is_official": 9,
-    "artists_are_at_least_3": 7,
-    "albums_are_at_least_2": 5,
-    "tracks_are_not_repeated": 3,
-    "playlist_is_no_duplicate": 1,
-    "album_has_one_artist": 1,
+    "modified_at_in_time": 2,
+    "modified_at_is_midnight": 1,
+    "num_tracks_is_right": 2,
+    "num_albums_is_right": 2,
+    "num_artists_is_right": 2,
+    "duration_ms_is_right": 2,
+    "length_is_official": 24,
+    "artists_are_at_least_3": 25,
+    "albums_are_at_least_2": 22,
+    "num_followers_at_least_1": 1,
+    "tracks_are_not_repeated": 14,
+    "playlist_is_no_duplicate": 2,
+    "track_has_one_name": 2,
+    "track_has_one_artist": 1,
+    "track_has_one_album": 1,
+    "track_has_one_duration": 1,
+    "album_has_one_name": 2,
+    "album_has_one_artist": 3,
+    "artist_has_one_name": 1,
 }
 
 

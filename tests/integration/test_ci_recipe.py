@@ -51,7 +51,7 @@ def change(tmp_path: Path) -> Path:
     own = checkout / OWN_MODEL
     own.parent.mkdir()
     own.write_text("select pid from {{ ref('playlists') }} where num_followers > 1\n", encoding="utf-8")
-    mart = checkout / "models" / "insights" / "cluster_profiles.sql"
+    mart = checkout / "models" / "insights" / "artists" / "cluster_profiles.sql"
     mart.write_text(mart.read_text(encoding="utf-8") + "-- changed\n", encoding="utf-8")
     git(checkout, "add", ".")
     git(checkout, "commit", "--quiet", "--message", "A model of our own")
@@ -98,7 +98,7 @@ def test_the_commands_build_a_change_and_compare_it_with_its_base(
     touched = shown["Build on it what the change touches"]
     assert set(re.findall(r"^mixhouse\.\S+$", touched, flags=re.MULTILINE)) == {
         "mixhouse.own.loved_playlists",
-        "mixhouse.insights.cluster_profiles",
+        "mixhouse.insights.artists.cluster_profiles",
     }
     assert "1 table model," in touched
     assert "1 view model " in touched

@@ -43,7 +43,7 @@ def test_a_failed_test_stops_the_build_and_is_named(new_warehouse: Callable[[], 
     done = warehouse.run("mixhouse", "build", ok=False)
     assert done.returncode == 4
     line = done.stderr.strip().splitlines()[-1]
-    assert "in_range_stg_mpd__playlist_versions_num_followers__1" in line
+    assert "assert_data_quality_rules_hold" in line
     assert "dbt.log" in line
     assert warehouse.query("select outcome from ops.builds") == [("failed",)]
     # Nothing was built on what failed.

@@ -61,7 +61,7 @@ def built(steps: Steps) -> Steps:
     for kind in ROLES:
         Warehouse(secret).run("mixhouse", "db", "user", f"only_{kind}", "--role", kind)
     golden.write(steps.folder / "slices")
-    steps.user("loader").run("mixhouse", "load", steps.folder / "slices")
+    steps.user("loader").run("mixhouse", "load", steps.folder / "slices", code=golden.LOADED)
     steps.dbt(steps.user("transformer"), "build", "--selector", "before_ml")
     steps.user("ml").run("mixhouse", "train")
     steps.dbt(steps.user("transformer"), "build", "--selector", "after_ml")

@@ -79,7 +79,14 @@ inner join length_bands on num_tracks between min_tracks and max_tracks
 inner join follower_bands on num_followers between min_followers and max_followers;
 
 create or replace table tracks as
-select *, duration_ms / 60000 as duration_minutes from tracks;
+select *, duration_ms / 60000 as duration_minutes
+from tracks
+inner join (select track_uri, count(*) as num_variants from variants group by all) using (track_uri);
+
+create or replace table albums as
+select *
+from albums
+inner join (select album_uri, count(distinct album_name) as num_names from variants group by all) using (album_uri);
 
 create or replace table artists as
 with carried as (
