@@ -4,10 +4,10 @@
     .venv/bin/python benchmarks/build.py --slices 5 --only added    less of it
     .venv/bin/python benchmarks/build.py --rehearse                 the whole dataset's size: 1,000 made slices
 
-The machine learning step is left out: load, then both halves of dbt with every test. DuckDB runs the statements that
-the tests hold the marts against, so that both make the same rows. Everything happens in a folder that is removed in the
-end, with an embedded server of its own, durable and with its normal settings. Results go to
-`benchmarks/results/build.json`, with the machine.
+The machine learning step is left out: load, then both halves of dbt with their tests, as `mixhouse build` runs them.
+DuckDB runs the statements that the tests hold the marts against, so that both make the same rows. Everything happens
+in a folder that is removed in the end, with an embedded server of its own, durable and with its normal settings.
+Results go to `benchmarks/results/build.json`, with the machine.
 """
 
 import argparse
@@ -31,8 +31,9 @@ from psycopg import sql
 from slices import empty_database, load_in_batches, loaded, write_slice, write_slices
 
 from warehouse import embedded
-from warehouse.database import connect, environment
-from warehouse.dbt import run_dbt, target_folder
+from warehouse.database import connect
+from warehouse.dbt import target_folder
+from warehouse.pipeline import build
 from warehouse.settings import PROJECT_ROOT, home
 
 RESULTS = Path(__file__).parent / "results" / "build.json"
@@ -45,30 +46,35 @@ PARTS = ("added", "lookups", "readers")
 # dbt
 
 
-NEW_SLICES = ("--exclude-resource-type", "unit_test")
-"""What `mixhouse build` leaves out, beside the first half of another selector, where no code has changed."""
-
-
-def dbt_seconds(*options: str, first_half: str = "before_ml") -> dict[str, Any]:
-    """Run both halves of the build; the time until the first node of each starts is dbt's own, and told apart."""
-    halves = {}
+def build_seconds(*, full_refresh: bool = False) -> dict[str, Any]:
+    """Build what has landed; the time until the first node of each half starts is dbt's own, and told apart."""
     nodes: dict[str, float] = {}
-    for selector in (first_half, "after_ml"):
-        started = time.perf_counter()
-        node_starts: list[float] = []
-        outcome = run_dbt(
-            ["build", "--selector", selector, *options],
-            environment(),
-            lambda *_, starts=node_starts: starts.append(time.perf_counter()),
-        )
-        halves[selector] = (outcome.seconds, node_starts[0] - started)
+    node_starts: dict[str, list[float]] = {"before_ml": [], "after_ml": []}
+    half_starts = {"before_ml": time.perf_counter()}
+
+    def note_results() -> None:
         results = json.loads((target_folder() / "run_results.json").read_text())["results"]
-        nodes |= {result["unique_id"]: result["execution_time"] for result in results}
+        nodes.update({result["unique_id"]: result["execution_time"] for result in results})
+
+    def between_the_halves() -> list[Exception]:
+        note_results()
+        half_starts["after_ml"] = time.perf_counter()
+        return []
+
+    outcome = build(
+        between_the_halves,
+        full_refresh=full_refresh,
+        on_node=lambda *_: node_starts[list(half_starts)[-1]].append(time.perf_counter()),
+    )
+    if outcome.before_ml is None or outcome.after_ml is None:
+        raise SystemExit("nothing was built")
+    note_results()
+    before, after = outcome.before_ml.seconds, outcome.after_ml.seconds
     return {
-        "seconds": round(sum(seconds for seconds, _ in halves.values()), 2),
-        "start_seconds": round(sum(start for _, start in halves.values()), 2),
-        "before_ml_seconds": round(halves[first_half][0], 2),
-        "after_ml_seconds": round(halves["after_ml"][0], 2),
+        "seconds": round(before + after, 2),
+        "start_seconds": round(sum(node_starts[half][0] - start for half, start in half_starts.items()), 2),
+        "before_ml_seconds": round(before, 2),
+        "after_ml_seconds": round(after, 2),
         "nodes": len(nodes),
         "seconds_by_node": {
             name: round(seconds, 2) for name, seconds in sorted(nodes.items(), key=lambda node: -node[1])
@@ -79,13 +85,11 @@ def dbt_seconds(*options: str, first_half: str = "before_ml") -> dict[str, Any]:
 def fixed_price() -> dict[str, Any]:
     """What the same build takes when there is nothing to build; the first one also reads the project."""
     empty_database()
-    first = dbt_seconds()
-    whole = dbt_seconds("--full-refresh")
-    added = dbt_seconds(*NEW_SLICES, first_half="new_slices")
+    first = build_seconds()
+    whole = build_seconds(full_refresh=True)
     return {
         "reading_the_project_start_seconds": first["start_seconds"],
-        "whole": {name: whole[name] for name in ("seconds", "start_seconds", "nodes")},
-        "added": {name: added[name] for name in ("seconds", "start_seconds", "nodes")},
+        **{name: whole[name] for name in ("seconds", "start_seconds", "nodes")},
     }
 
 
@@ -105,7 +109,7 @@ def measure_full(folder: Path, slices: int) -> dict[str, Any]:
     paths = write_slices(folder / "slices", range(slices))
     empty_database()
     report = loaded(folder / "slices")
-    dbt = dbt_seconds()
+    dbt = build_seconds()
     database = folder / "duckdb.db"
     in_duckdb = seconds_of(lambda: make_marts_in_duckdb(folder / "slices", database))
     stored = database.stat().st_size
@@ -123,21 +127,19 @@ def measure_full(folder: Path, slices: int) -> dict[str, Any]:
     }
 
 
-def measure_added(folder: Path, full: dict[str, Any], price: dict[str, Any]) -> dict[str, Any]:
+def measure_added(folder: Path, full: dict[str, Any]) -> dict[str, Any]:
     """Time load and build of one more slice."""
     (folder / "added").mkdir()
     report = loaded(write_slice(folder / "added", full["slices"]))
-    dbt = dbt_seconds(*NEW_SLICES, first_half="new_slices")
+    dbt = build_seconds()
 
     ours, whole = report.seconds + dbt["seconds"], full["load_seconds"] + full["dbt"]["seconds"]
     starts = dbt["start_seconds"], full["dbt"]["start_seconds"]
-    prices = price["added"]["seconds"], price["whole"]["seconds"]
     return {
         "load_seconds": round(report.seconds, 2),
         "dbt": dbt,
         "share_of_full_pct": round(100 * ours / whole, 1),
         "share_of_full_without_start_pct": round(100 * (ours - starts[0]) / (whole - starts[1]), 1),
-        "share_of_full_without_fixed_price_pct": round(100 * (ours - prices[0]) / (whole - prices[1]), 1),
     }
 
 
@@ -218,7 +220,7 @@ def measure_readers() -> dict[str, Any]:
     thread = threading.Thread(target=reader.read_until, args=[done])
     thread.start()
     try:
-        dbt = dbt_seconds("--full-refresh")
+        dbt = build_seconds(full_refresh=True)
     finally:
         done.set()
         thread.join()
@@ -276,7 +278,7 @@ def rehearse(folder: Path, slices: int) -> dict[str, Any]:
             load_seconds += report.seconds
             print(json.dumps({"first_slice": numbers.start, "seconds": round(report.seconds, 1)}), flush=True)
         after_load = database_gigabytes()
-        dbt = dbt_seconds()
+        dbt = build_seconds()
     return {
         "slices": slices,
         "load_seconds": round(load_seconds, 1),
@@ -306,7 +308,7 @@ def main() -> None:
             found = {"machine": described, "fixed_price": fixed_price()}
             found["full"] = measure_full(folder, arguments.slices)
             if "added" in arguments.only:
-                found["added"] = measure_added(folder, found["full"], found["fixed_price"])
+                found["added"] = measure_added(folder, found["full"])
             if "lookups" in arguments.only:
                 found["lookups"] = measure_lookups()
             if "readers" in arguments.only:
