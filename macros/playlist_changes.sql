@@ -148,7 +148,7 @@
     {%- if execute -%}
         {%- set found = run_query(
             "select slice_id, built_at = max(built_at) over () or built_at >= coalesce("
-            ~ "(select max(started_at) from ops.builds where state is not null), '-infinity') as is_new"
+            ~ "(select max(finished_at) from ops.builds where state is not null), '-infinity') as is_new"
             ~ " from ops.built_slices where relation = " ~ built_slices_name(relation) ~ " order by slice_id"
         ) -%}
         {%- set slices = found.rows | selectattr('is_new') | map(attribute='slice_id') | list -%}
