@@ -9,6 +9,7 @@ normal settings. Results go to `benchmarks/results/load.json`, with the machine.
 
 import argparse
 import json
+import os
 import statistics
 import threading
 import zipfile
@@ -22,13 +23,14 @@ import orjson
 import psutil
 from machine import machine
 from measuring import own_server, record, seconds_of
-from slices import SEED, WORKERS, empty_database, load_in_batches, loaded, write_slices
+from slices import SEED, SLICES_A_BATCH, WORKERS, empty_database, loaded, write_slices
 
 from loaders.load import load
 from loaders.schema import split
 from loaders.synthetic import render_slice
-from warehouse.database import connect
+from warehouse.database import connect, environment
 
+TWIN_VARIABLES = ("PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGSSLMODE", "PGDATABASE")
 RESULTS = Path(__file__).parent / "results" / "load.json"
 
 
@@ -178,19 +180,59 @@ def measure_again(folder: Path, slices: int) -> dict[str, Any]:
     return {"slices": slices, "seconds": round(seconds_of(lambda: loaded(folder / "many")), 3)}
 
 
+@contextmanager
+def empty_twin() -> Iterator[None]:
+    """Mean an empty database beside the usual one, on the same server, and drop it again."""
+    kept = {name: os.environ.get(name) for name in TWIN_VARIABLES}
+    variables = environment()
+    with connect(autocommit=True) as connection:
+        connection.execute("create database twin template template0")
+    os.environ |= {name: variables[name] for name in TWIN_VARIABLES if name in variables} | {"PGDATABASE": "twin"}
+    try:
+        connect().close()
+        yield
+    finally:
+        for name, value in kept.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
+        with connect(autocommit=True) as connection:
+            connection.execute("drop database twin")
+
+
+def seconds_in_twin(folder: Path) -> float:
+    """Load the same files into a database that has nothing yet."""
+    with empty_twin():
+        return loaded(folder).seconds
+
+
 def rehearse(folder: Path, slices: int) -> dict[str, Any]:
-    """Load as many slices as the dataset has, a batch after the other since the disk need not hold all at once."""
+    """Load as many slices as the dataset has, a batch after the other since the disk need not hold all at once.
+
+    Each batch also lands in an empty database, before or after in turn. A machine that others use is slower at one
+    moment than at another; what the slices that are there already cost is the ratio of the two.
+    """
     empty_database()
     batches: list[dict[str, float]] = []
     megabytes = seconds = 0.0
+    batch = folder / "batch"
     with peak_memory() as peak:
-        for numbers, report in load_in_batches(folder, slices):
+        for start in range(0, slices, SLICES_A_BATCH):
+            numbers = range(start, min(start + SLICES_A_BATCH, slices))
+            paths = write_slices(batch, numbers)
+            twin_first = len(batches) % 2 == 1
+            twin = seconds_in_twin(batch) if twin_first else 0.0
+            report = loaded(batch)
+            twin = twin if twin_first else seconds_in_twin(batch)
+            for path in paths:
+                path.unlink()
             megabytes += report.bytes / 1e6
             seconds += report.seconds
             batches.append(
                 {
-                    "first_slice": numbers.start,
+                    "first_slice": start,
                     "seconds_a_slice": round(report.seconds / len(numbers), 4),
+                    "seconds_a_slice_into_an_empty_database": round(twin / len(numbers), 4),
                     "megabytes_per_second": round(report.bytes / 1e6 / report.seconds, 1),
                 }
             )
@@ -208,6 +250,12 @@ def rehearse(folder: Path, slices: int) -> dict[str, Any]:
         "megabytes": round(megabytes),
         "seconds": round(seconds, 1),
         "megabytes_per_second": round(megabytes / seconds, 1),
+        "ratio_to_an_empty_database": round(
+            statistics.median(
+                each["seconds_a_slice"] / each["seconds_a_slice_into_an_empty_database"] for each in batches[1:]
+            ),
+            3,
+        ),
         "peak_megabytes_of_a_worker": peak(),
         "database_gigabytes": round(database_size / 1e9, 2),
         "batches": batches,

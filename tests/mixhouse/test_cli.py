@@ -47,6 +47,12 @@ def test_every_command_explains_itself_with_an_example(path: tuple[str, ...], co
     assert re.search(r"Example:\n +(mixhouse|eval)", command.help), path
 
 
+def test_an_interrupt_while_modules_are_read_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "click.py").write_text("raise KeyboardInterrupt")
+    done = mixhouse("status", PYTHONPATH=str(tmp_path))
+    assert_one_clear_line(done, 130, "interrupted")
+
+
 def test_help_needs_no_database_and_lists_the_exit_codes() -> None:
     done = mixhouse("--help", PGHOST="127.0.0.1", PGPORT="1")
     assert done.returncode == 0
