@@ -28,13 +28,17 @@ LOOKUPS = {
             artists.artist_name,
             artists.playlist_appearances,
             artists.cluster_name,
-            tracks.track_name,
-            tracks.track_appearances
+            top_tracks.track_name,
+            top_tracks.track_appearances
         from marts.artists
-        inner join marts.tracks on artists.artist_id = tracks.artist_id
+        cross join lateral (
+            select track_name, track_appearances
+            from marts.tracks
+            where tracks.artist_id = artists.artist_id
+            order by track_appearances desc
+            limit 10
+        ) as top_tracks
         where artists.artist_uri = %(artist_uri)s
-        order by tracks.track_appearances desc
-        limit 10
     """,
     "a track": """
         select
@@ -71,6 +75,11 @@ LOOKUPS = {
         select artist_uri, artist_name, reason from insights.artist_recommendations
         where recommendation = 'emerging'
         order by score desc
+        limit 50
+    """,
+    "top 50 recommendations to playlists": """
+        select pid, recommendation, reason from insights.playlist_recommendations
+        order by priority_score desc, log_gap desc
         limit 50
     """,
 }

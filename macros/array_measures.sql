@@ -1,11 +1,11 @@
 {#- How many different elements an array has. -#}
 {% macro count_distinct(array) -%}
-    (select count(distinct element) from unnest({{ array }}) as element)::integer
+    (select count(*) from (select distinct unnest({{ array }})) as elements)::integer
 {%- endmacro %}
 
 {#- The sum of an array of integers. -#}
 {% macro sum_of(array) -%}
-    (select sum(element) from unnest({{ array }}) as element)::bigint
+    (select sum(elements.element) from (select unnest({{ array }}) as element) as elements)::bigint
 {%- endmacro %}
 
 {#-

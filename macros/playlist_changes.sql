@@ -131,7 +131,7 @@
         select distinct {{ key }}
         from ({{ playlist_changes() }}) as changes
         {% if key != 'pid' -%}
-            cross join {{ tracks_of('changes') }} as tracks
+            cross join {{ tracks_of('changes', [key | replace('_id', '')]) }} as tracks
         {%- endif %};
         analyze changed;
         delete from {{ this }} where {{ key }} in (select {{ key }} from changed);

@@ -1,36 +1,44 @@
 {#-
     What playlists hold, from the arrays in which stg_mpd__playlist_versions has their tracks, as something to cross join
-    with. Each reads the arrays that it needs and no others, for reading them is what costs.
+    with. Each reads the arrays that it needs and no others, for reading them is what costs. They are taken apart in the
+    select list, where PostgreSQL hands on a row at a time; in `from` it would write out those of each playlist first.
 
     Args:
         playlists: The name of what has the arrays.
 -#}
 
-{#- Their positions, by keys. -#}
-{% macro tracks_of(playlists) -%}
+{#- Their positions, by keys: those of `track`, `album` and `artist`, or of some of them. -#}
+{% macro tracks_of(playlists, kinds=['track', 'album', 'artist']) -%}
+    {%- set arrays = [] -%}
+    {%- set keys = [] -%}
+    {%- for kind in kinds -%}
+        {%- do arrays.append("unnest(" ~ playlists ~ "." ~ kind ~ "_ids) as " ~ kind) -%}
+        {%- do keys.append(entity_id("'spotify:" ~ kind ~ ":' || positions." ~ kind) ~ " as " ~ kind ~ "_id") -%}
+    {%- endfor -%}
     lateral (
         select
-            (positions.ordinality - 1)::integer as pos,
-            {{ entity_id("'spotify:track:' || positions.track_id") }} as track_id,
-            {{ entity_id("'spotify:album:' || positions.album_id") }} as album_id,
-            {{ entity_id("'spotify:artist:' || positions.artist_id") }} as artist_id
-        from
-            unnest({{ playlists }}.track_ids, {{ playlists }}.album_ids, {{ playlists }}.artist_ids)
-            with ordinality as positions (track_id, album_id, artist_id, ordinality)
+            positions.pos,
+            {{ keys | join(', ') }}
+        from (
+            select
+                generate_series(0, cardinality({{ playlists }}.track_ids) - 1) as pos,
+                {{ arrays | join(', ') }}
+        ) as positions
     )
 {%- endmacro %}
 
 {#- Their positions as the JSON has them, URIs without their prefix: it is to be added when there are fewer of them. -#}
 {% macro named_tracks_of(playlists) -%}
-    unnest(
-        {{ playlists }}.track_ids,
-        {{ playlists }}.track_names,
-        {{ playlists }}.album_ids,
-        {{ playlists }}.album_names,
-        {{ playlists }}.artist_ids,
-        {{ playlists }}.artist_names,
-        {{ playlists }}.track_durations_ms
-    ) as tracks (track, track_name, album, album_name, artist, artist_name, duration_ms)
+    lateral (
+        select
+            unnest({{ playlists }}.track_ids) as track,
+            unnest({{ playlists }}.track_names) as track_name,
+            unnest({{ playlists }}.album_ids) as album,
+            unnest({{ playlists }}.album_names) as album_name,
+            unnest({{ playlists }}.artist_ids) as artist,
+            unnest({{ playlists }}.artist_names) as artist_name,
+            unnest({{ playlists }}.track_durations_ms) as duration_ms
+    )
 {%- endmacro %}
 
 {#- Their tracks or artists, each once a playlist, with the positions that it takes there. -#}
@@ -39,7 +47,7 @@
         select
             {{ entity_id("'spotify:" ~ kind ~ ":' || positions.id") }} as {{ kind }}_id,
             count(*)::integer as positions
-        from unnest({{ playlists }}.{{ kind }}_ids) as positions (id)
+        from (select unnest({{ playlists }}.{{ kind }}_ids) as id) as positions
         group by positions.id
     )
 {%- endmacro %}

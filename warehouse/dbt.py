@@ -94,7 +94,8 @@ def _folders() -> list[str]:
         *("--log-path", str(home() / "logs")),
         *("--log-level", "none"),
         "--no-use-colors",
-        *("--log-level-file", "debug"),
+        # Each statement and its time would cost a fifth of dbt's own time; what was run lies in the target folder.
+        *("--log-level-file", "info"),
     ]
 
 

@@ -1,10 +1,7 @@
 {{ config(
-    materialized='incremental',
-    incremental_strategy='append',
-    pre_hook=["{{ remove_all_rows() }}"],
+    meta={'primary_key': ['artist_id']},
 ) }}
 
--- Made anew each time, and yet not swapped: artist_features is a view on it, and would go with the table of before.
 with cells as (
 
     select * from {{ ref('int_artist_playlists_counted') }}

@@ -1,3 +1,8 @@
+{{ config(
+    meta={'primary_key': ['artist_id']},
+    indexes=[{'columns': ['artist_uri'], 'unique': true}],
+) }}
+
 -- An artist should have one name, but nothing in the format holds that. (The combinations are named twice below and not
 -- as one CTE: what is read twice would be written out in between.)
 with names as (

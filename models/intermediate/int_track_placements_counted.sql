@@ -61,7 +61,7 @@ counts as (
         min(lists.modified_at) as first_seen_at,
         max(lists.modified_at) as last_seen_at
     from lists
-    cross join {{ tracks_of('lists') }} as tracks
+    cross join {{ tracks_of('lists', ['track']) }} as tracks
     group by tracks.track_id
 
 )

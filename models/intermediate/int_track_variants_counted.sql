@@ -28,7 +28,7 @@ counts as (
         tracks.duration_ms,
         sum(changes.change)::integer as appearances
     from changes
-    cross join {{ named_tracks_of('changes') }}
+    cross join {{ named_tracks_of('changes') }} as tracks
     group by
         tracks.track,
         tracks.track_name,

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pytest
 from commands import BIN, Warehouse
 
 from loaders.synthetic import render_slice
+from warehouse.settings import home
 
 SEED = 20171101
 PLAYLISTS_A_SLICE = 60
@@ -149,12 +151,14 @@ def test_added_slices_and_changed_playlists_end_as_a_build_from_nothing(
     first = [land(warehouse, tmp_path / f"mpd.slice.{number}-{number}.json", slices[number]) for number in range(3)]
     warehouse.run("mixhouse", "build")
     before = relations(warehouse)
+    [(last_slice,)] = warehouse.query("select max(slice_id) from staging.slices")
 
     # A new slice, and later versions of the playlists of two slices, of which some lose what only they had.
     land(warehouse, tmp_path / "mpd.slice.3-3.json", slices[3])
     versions = changed(slices[0], random)
     land(warehouse, tmp_path / "mpd.slice.10-10.json", versions + changed(slices[1], random)[::2])
     warehouse.run("mixhouse", "build")
+    assert tested_slices() == {last_slice + 1, last_slice + 2}
     after = relations(warehouse)
     assert_same(after, from_nothing(warehouse))
     for mart in ("marts.tracks", "marts.albums", "marts.artists"):
@@ -175,6 +179,13 @@ def test_added_slices_and_changed_playlists_end_as_a_build_from_nothing(
 
     dbt_build(warehouse, "--full-refresh")
     assert_same(relations(warehouse), expected)
+
+
+def tested_slices() -> set[int]:
+    """The slices that the last build looked at in its test of the largest table."""
+    [test] = (home() / "target" / "compiled").rglob("assert_positions_have_what_they_refer_to.sql")
+    [slices] = re.findall(r"slice_id in \(([^)]+)\)", test.read_text(encoding="utf-8"))
+    return {int(number) for number in slices.split(",")}
 
 
 def test_a_build_that_was_killed_is_made_up_for_by_the_next(

@@ -4,15 +4,36 @@ with new_playlists as (
 
     {{ newly_built_playlists(ref('playlist_tracks')) }}
 
+),
+
+-- Far fewer than positions.
+referred_to as (
+
+    select distinct
+        playlist_tracks.track_id,
+        playlist_tracks.album_id,
+        playlist_tracks.artist_id
+    from new_playlists
+    inner join {{ ref('playlist_tracks') }} as playlist_tracks on new_playlists.pid = playlist_tracks.pid
+
 )
 
 select
-    playlist_tracks.pid,
-    playlist_tracks.pos
+    referred_to.track_id,
+    referred_to.album_id,
+    referred_to.artist_id,
+    null::integer as pid
+from referred_to
+left join {{ ref('tracks') }} as tracks on referred_to.track_id = tracks.track_id
+left join {{ ref('albums') }} as albums on referred_to.album_id = albums.album_id
+left join {{ ref('artists') }} as artists on referred_to.artist_id = artists.artist_id
+where tracks.track_id is null or albums.album_id is null or artists.artist_id is null
+union all
+select
+    null as track_id,
+    null as album_id,
+    null as artist_id,
+    new_playlists.pid
 from new_playlists
-inner join {{ ref('playlist_tracks') }} as playlist_tracks on new_playlists.pid = playlist_tracks.pid
-left join {{ ref('playlists') }} as playlists on playlist_tracks.pid = playlists.pid
-left join {{ ref('tracks') }} as tracks on playlist_tracks.track_id = tracks.track_id
-left join {{ ref('albums') }} as albums on playlist_tracks.album_id = albums.album_id
-left join {{ ref('artists') }} as artists on playlist_tracks.artist_id = artists.artist_id
-where playlists.pid is null or tracks.track_id is null or albums.album_id is null or artists.artist_id is null
+left join {{ ref('playlists') }} as playlists on new_playlists.pid = playlists.pid
+where playlists.pid is null
