@@ -285,11 +285,23 @@ create table if not exists ml.model_runs (
     error text,
     check (not serving or status = 'succeeded')
 );
+alter table ml.model_runs
+add column if not exists scored_with bigint references ml.model_runs,
+add column if not exists reason text,
+add column if not exists code_version text,
+add column if not exists champion text,
+add column if not exists phase_seconds jsonb;
 create unique index if not exists model_runs_one_serving on ml.model_runs (model) where serving;
 
 comment on table ml.model_runs is
 'One row for each attempt to train a model; serving marks the run whose results are in use.';
-comment on column ml.model_runs.trigger is 'Why it ran, such as demand or build.';
+comment on column ml.model_runs.trigger is 'What started it, such as demand or build.';
+comment on column ml.model_runs.reason is 'Why that was due, in words (python_ml/model_manager.py).';
+comment on column ml.model_runs.scored_with is
+'For a run that only scored what was new or changed: the training whose model it used. Null for a training.';
+comment on column ml.model_runs.code_version is 'Commit of the code, where it runs from a git checkout.';
+comment on column ml.model_runs.champion is 'Which candidate the training chose to serve.';
+comment on column ml.model_runs.phase_seconds is 'Seconds that each phase took: read, fit, publish.';
 comment on column ml.model_runs.features_sha256 is
 'Digest of the feature frame it was fitted on: the same digest and params give the same results.';
 comment on column ml.model_runs.rows_read is 'Rows of the feature view that it read, and so rows it published.';
@@ -299,9 +311,13 @@ create table if not exists ml.model_metrics (
     metric text not null,
     scale text check (scale in ('raw', 'log1p')),
     split text,
-    value double precision not null,
-    unique nulls not distinct (run_id, metric, scale, split)
+    value double precision not null
 );
+alter table ml.model_metrics
+add column if not exists candidate text,
+drop constraint if exists model_metrics_run_id_metric_scale_split_key;
+create unique index if not exists model_metrics_key
+on ml.model_metrics (run_id, candidate, metric, scale, split) nulls not distinct;
 
 comment on table ml.model_metrics is
 'Metrics of each run, measured; baseline_ splits are constant predictions on the test split.';
@@ -324,6 +340,13 @@ create table if not exists ml.playlist_predictions (
 );
 
 comment on table ml.playlist_predictions is 'Predicted followers of each playlist by each run.';
+alter table ml.playlist_predictions
+add column if not exists interval_low bigint,
+add column if not exists interval_high bigint,
+add column if not exists confidence_score double precision check (confidence_score between 0 and 1),
+add column if not exists features_digest bigint;
+comment on column ml.playlist_predictions.features_digest is
+'The features that it was made from, as features.playlist_features has them.';
 comment on column ml.playlist_predictions.is_held_out is
 'Whether the playlist was in the test split, unseen by the model.';
 
@@ -336,9 +359,26 @@ create table if not exists ml.artist_clusters (
     primary key (run_id, artist_uri)
 );
 
+alter table ml.artist_clusters add column if not exists features_digest bigint;
+
 comment on table ml.artist_clusters is 'Cluster of each artist by each run.';
 comment on column ml.artist_clusters.similarity_score is
 'Share of the other members of the cluster that lie farther from its centre; 1 for a single member.';
+
+-- Fitted models, so that what is new can be scored without training. skops keeps no code, so that nobody who may write
+-- here can have theirs run.
+create table if not exists ml.models (
+    run_id bigint primary key references ml.model_runs on delete cascade,
+    content bytea not null,
+    sha256 text not null,
+    scikit_learn text not null,
+    stored_at timestamptz not null default clock_timestamp()
+);
+alter table ml.models alter column content set storage external;
+
+comment on table ml.models is 'The fitted model of each training, as skops writes it.';
+comment on column ml.models.sha256 is 'SHA-256 of the content, in hexadecimal.';
+comment on column ml.models.scikit_learn is 'Version that fitted it; another one may not read it.';
 
 -- What each model that is built slice by slice contains; dbt writes it in the transaction that fills the model
 -- (macros/playlist_changes.sql).

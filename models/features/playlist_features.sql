@@ -1,13 +1,54 @@
+with playlists as (
+
+    select * from {{ ref('int_playlists_measured') }}
+
+),
+
+-- A category, not an order; zero for a title that names no genre.
+genres as (
+
+    select
+        genre,
+        row_number() over (order by genre collate "C")::integer as genre_number
+    from {{ ref('genre_keywords') }}
+    group by genre
+
+)
+
 select
-    pid,
-    num_tracks,
-    num_albums,
-    duration_ms,
-    is_collaborative as collaborative,
-    declared_num_artists as num_artists,
-    num_artists as unique_artists,
-    num_tracks::double precision / num_artists as tracks_per_artist,
-    num_tracks::double precision / num_albums as avg_tracks_per_album,
-    duration_ms::double precision / num_tracks as avg_track_duration,
-    num_followers
-from {{ ref('int_playlists_measured') }}
+    playlists.pid,
+    playlists.num_tracks,
+    playlists.num_albums,
+    playlists.duration_ms,
+    playlists.is_collaborative as collaborative,
+    playlists.declared_num_artists as num_artists,
+    playlists.num_artists as unique_artists,
+    playlists.num_tracks::double precision / playlists.num_artists as tracks_per_artist,
+    playlists.num_tracks::double precision / playlists.num_albums as avg_tracks_per_album,
+    playlists.duration_ms::double precision / playlists.num_tracks as avg_track_duration,
+    playlists.description is not null as has_description,
+    playlists.num_edits,
+    -- Not the days until the latest one, which would change for all playlists with each new slice.
+    floor(extract(epoch from playlists.modified_at) / 86400)::integer as modified_day,
+    regexp_count(playlists.normalised_title, '[^ ]+') as title_words,
+    length(playlists.normalised_title) as title_length,
+    coalesce(genres.genre_number, 0) as genre_number,
+    1 - playlists.num_distinct_tracks::double precision / playlists.num_tracks as repeated_share,
+    playlists.num_followers,
+    {{ record_id([
+        'playlists.num_tracks',
+        'playlists.num_albums',
+        'playlists.duration_ms',
+        'playlists.is_collaborative',
+        'playlists.declared_num_artists',
+        'playlists.num_artists',
+        'playlists.description is not null',
+        'playlists.num_edits',
+        'playlists.modified_at',
+        'playlists.normalised_title',
+        'genres.genre_number',
+        'playlists.num_distinct_tracks',
+        'playlists.num_followers',
+    ]) }} as features_digest
+from playlists
+left join genres on playlists.genre = genres.genre

@@ -62,6 +62,9 @@ select
     playlists.follower_band,
     playlists.num_edits,
     predictions.predicted_followers,
+    predictions.interval_low as predicted_low,
+    predictions.interval_high as predicted_high,
+    predictions.confidence_score,
     playlists.modified_at,
     predictions.predicted_at as last_processed
 from playlists

@@ -8,6 +8,7 @@ with runs as (
 metrics as (
 
     select * from {{ ref('stg_ml__model_metrics') }}
+    where candidate is null
 
 ),
 

@@ -1,5 +1,6 @@
 select
     run_id,
+    candidate,
     metric,
     scale,
     split,

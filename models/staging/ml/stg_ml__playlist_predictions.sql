@@ -4,6 +4,9 @@ select
     run_id,
     pid,
     predicted_followers,
+    interval_low,
+    interval_high,
+    confidence_score,
     is_held_out,
     predicted_at
 from {{ source('ml', 'playlist_predictions') }}
