@@ -9,7 +9,7 @@ import traceback
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import psycopg
@@ -27,6 +27,9 @@ from warehouse.dbt import run_dbt, target_folder
 from warehouse.errors import BuildError, DatabaseError
 from warehouse.roles import ROLES, apply_roles, create_user, exists, grant_roles
 from warehouse.settings import PROJECT_ROOT, home
+
+if TYPE_CHECKING:
+    from python_ml.train_models import RunOutcome
 
 logger = logging.getLogger(__name__)
 
@@ -175,10 +178,12 @@ def run(paths: tuple[Path, ...], strict: bool, workers: int) -> None:
 @click.option(
     "--settle", type=click.FloatRange(0), default=2, show_default=True, help="Seconds that a file must rest first."
 )
-def watch(folder: Path, strict: bool, workers: int, settle: float) -> None:
-    """Land slices as they arrive in a folder, until interrupted.
+@click.option("--build/--no-build", "builds", default=True, show_default=True, help="Build what landed.")
+def watch(folder: Path, strict: bool, workers: int, settle: float, builds: bool) -> None:
+    """Land slices as they arrive in a folder, and build what they change, until interrupted.
 
     Only whole files: one that is still being written is waited for. A database that goes away is waited for as well.
+    A build that fails is told of and tried again when more has landed.
 
     \b
     Example:
@@ -187,7 +192,18 @@ def watch(folder: Path, strict: bool, workers: int, settle: float) -> None:
     from loaders.watch import watch as watch_folder
 
     ERR.print(f"Watching {printable(str(folder))}; Ctrl-C ends it.", markup=False)
-    watch_folder(connect, folder, strict=strict, workers=workers, settle=settle, landed=print_load)
+
+    def landed(report: LoadReport) -> None:
+        print_load(report)
+        if builds and report.landed:
+            try:
+                _build(force=False)
+            except Exception as error:
+                # Whatever it is, what has landed stays, and what lands next is worth another try.
+                logger.exception("event=build_failed")
+                _complain(f"{message(error)}; watching goes on")
+
+    watch_folder(connect, folder, strict=strict, workers=workers, settle=settle, landed=landed)
 
 
 @cli.group()
@@ -285,7 +301,29 @@ def train() -> None:
     Example:
       mixhouse train && mixhouse build
     """
-    _fail_on(_train(trigger="demand", skip_current=False))
+    from python_ml.model_manager import train_all
+
+    _fail_on(_tell_runs(train_all(connect, trigger="demand")))
+
+
+@cli.command()
+def models() -> None:
+    """Say of each model which training serves, what is new to it, and what the next build does about that.
+
+    \b
+    Example:
+      mixhouse models
+    """
+    from python_ml.model_manager import Rules, decide, read_state
+    from python_ml.train_models import MODELS
+
+    with connect(autocommit=True) as connection:
+        [(now,)] = connection.execute("select now()").fetchall()
+        for name in MODELS:
+            state = read_state(connection, name)
+            decision = decide(name, state, Rules(), now)
+            serves = f"run {state.serving} of {state.trained_at:%Y-%m-%d %H:%M}" if state.trained_at else "no training"
+            OUT.print(f"{name}: {serves} serves; next: {decision.action}, since {decision.reason}", markup=False)
 
 
 @cli.command()
@@ -539,11 +577,12 @@ def _build(*, force: bool, full_refresh: bool = False) -> None:
 
 
 def _train_if_needed(*, force: bool) -> list[Exception]:
-    """Train the models whose results would change, and return what failed; too little data is no failure of a build."""
+    """Do with each model what it needs, and return what failed; too little data is no failure of a build."""
     from python_ml.errors import NotEnoughData, TrainingInProgress
+    from python_ml.model_manager import keep_fresh, train_all
 
     try:
-        failures = _train(trigger="build", skip_current=not force)
+        failures = _tell_runs((train_all if force else keep_fresh)(connect, trigger="build"))
     except TrainingInProgress as busy:
         return [busy]
     for error in failures:
@@ -552,14 +591,12 @@ def _train_if_needed(*, force: bool) -> list[Exception]:
     return [error for error in failures if not isinstance(error, NotEnoughData)]
 
 
-def _train(*, trigger: str, skip_current: bool) -> list[Exception]:
-    """Train, say what was trained, and return what failed."""
-    from python_ml.train_models import train as train_models
-
-    outcomes = train_models(connect, trigger=trigger, skip_current=skip_current)
+def _tell_runs(outcomes: "Sequence[RunOutcome]") -> list[Exception]:
+    """Say what was trained and what was scored, and return what failed."""
     for outcome in outcomes:
         if outcome.error is None:
-            OUT.print(f"Trained {outcome.model} on {outcome.rows_read or 0:,} rows in {outcome.seconds:.1f} s.")
+            done = f"Scored with {outcome.model}" if outcome.scored_with else f"Trained {outcome.model} on"
+            OUT.print(f"{done} {outcome.rows_read or 0:,} rows in {outcome.seconds:.1f} s.")
     return [outcome.error for outcome in outcomes if outcome.error is not None]
 
 

@@ -19,3 +19,7 @@ class NotEnoughData(MachineLearningError):
 
 class TrainingInProgress(MachineLearningError):
     """Another session is training; only one may at a time."""
+
+
+class ModelUnusable(MachineLearningError):
+    """A stored model is missing, damaged, or of another version of scikit-learn."""

@@ -2,76 +2,119 @@
 
 import hashlib
 import io
-from typing import LiteralString
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from psycopg import Connection, errors
+from psycopg import Connection, errors, sql
 
 from python_ml import artist_trends, playlist_popularity
 from python_ml.errors import FeaturesInvalid, FeaturesMissing
 
-_PLAYLISTS: LiteralString = """
-copy (
-    select
-        pid,
-        num_tracks,
-        num_artists,
-        num_albums,
-        duration_ms,
-        collaborative::integer as collaborative,
-        tracks_per_artist,
-        avg_tracks_per_album,
-        avg_track_duration,
-        unique_artists,
-        num_followers
-    from features.playlist_features
-    order by pid
-) to stdout (format csv, header)
-"""
-
-_ARTISTS: LiteralString = """
-copy (
-    select
-        artist_uri,
-        playlist_appearances,
-        avg_followers,
-        track_count,
-        followers_per_playlist,
-        tracks_per_playlist
-    from features.artist_features
-    order by artist_uri collate "C"
-) to stdout (format csv, header)
-"""
+_BOOLEANS = frozenset({"collaborative", "has_description"})
 
 
-def playlist_features(connection: Connection) -> pd.DataFrame:
-    """Read the features that playlist popularity is fitted on.
+@dataclass(frozen=True)
+class FeatureView:
+    """A view that dbt makes, and the table that holds what models make of its rows.
 
-    Returns:
-        One row a playlist, indexed by `pid` (integer) and ordered by it; columns `playlist_popularity.FEATURES`, then
-        the target `num_followers`, all float64, no nulls. Durations are in milliseconds, `collaborative` is 0 or 1.
+    Attributes:
+        name: The view, in schema `features`.
+        key: The column that tells its rows apart.
+        key_type: The pandas type of the key.
+        key_order: How rows are ordered, in SQL.
+        columns: What models read, in their order.
+        results: The table of results, in schema `ml`.
+    """
+
+    name: str
+    key: str
+    key_type: str
+    key_order: sql.SQL
+    columns: tuple[str, ...]
+    results: str
+
+
+PLAYLISTS = FeatureView(
+    "playlist_features",
+    "pid",
+    "int64",
+    sql.SQL("pid"),
+    (*playlist_popularity.ALL_FEATURES, playlist_popularity.TARGET),
+    "playlist_predictions",
+)
+ARTISTS = FeatureView(
+    "artist_features",
+    "artist_uri",
+    "str",
+    sql.SQL('artist_uri collate "C"'),
+    artist_trends.FEATURES,
+    "artist_clusters",
+)
+
+
+@dataclass(frozen=True)
+class Features:
+    """Rows of a feature view.
+
+    Attributes:
+        frame: One row a playlist or artist, indexed by its key and ordered by it (strings by their code points); the
+            view's `columns`, all float64, no nulls. Booleans are 0 or 1, durations in milliseconds.
+        digests: `features_digest` of each row, int64, indexed alike.
+    """
+
+    frame: pd.DataFrame
+    digests: pd.Series
+
+
+def read(connection: Connection, view: FeatureView, *, unprocessed_by: int | None = None) -> Features:
+    """Read a feature view.
+
+    Args:
+        connection: Open.
+        view: Which one.
+        unprocessed_by: Only the rows that this training's model has not scored as they are now.
 
     Raises:
-        FeaturesMissing: `features.playlist_features` or one of its columns does not exist.
+        FeaturesMissing: the view or one of its columns does not exist.
         FeaturesInvalid: a value is null or not finite; the message names the column.
     """
-    columns = (*playlist_popularity.FEATURES, playlist_popularity.TARGET)
-    return _read(connection, "features.playlist_features", _PLAYLISTS, "pid", "int64", columns)
+    columns = [
+        sql.SQL("features.{0}::integer as {0}" if name in _BOOLEANS else "features.{}").format(sql.Identifier(name))
+        for name in (view.key, *view.columns, "features_digest")
+    ]
+    query = sql.SQL("copy (select {} {} order by features.{}) to stdout (format csv, header)").format(
+        sql.SQL(", ").join(columns), _rows(view, unprocessed_by), view.key_order
+    )
+    relation = f"features.{view.name}"
+    try:
+        with connection.cursor() as cursor, cursor.copy(query) as copy:
+            csv = io.BytesIO(b"".join(copy))
+    except (errors.UndefinedTable, errors.UndefinedColumn, errors.InvalidSchemaName) as error:
+        raise _missing(relation, error) from error
+    frame = pd.read_csv(
+        csv,
+        index_col=view.key,
+        dtype={view.key: view.key_type, "features_digest": "int64", **dict.fromkeys(view.columns, "float64")},
+        keep_default_na=False,
+        na_values={column: ["", "NaN"] for column in view.columns},
+    )
+    features = frame[list(view.columns)]
+    _refuse_gaps(features, relation)
+    return Features(features, frame["features_digest"])
 
 
-def artist_features(connection: Connection) -> pd.DataFrame:
-    """Read the features that artists are clustered on.
-
-    Returns:
-        One row an artist, indexed by `artist_uri` (string) and ordered by its code points; columns
-        `artist_trends.FEATURES`, all float64, no nulls.
+def count_unprocessed(connection: Connection, view: FeatureView, run_id: int) -> int:
+    """Count the rows of a view that the model of a training has not scored as they are now.
 
     Raises:
-        FeaturesMissing: `features.artist_features` or one of its columns does not exist.
-        FeaturesInvalid: a value is null or not finite; the message names the column.
+        FeaturesMissing: the view does not exist yet.
     """
-    return _read(connection, "features.artist_features", _ARTISTS, "artist_uri", "str", artist_trends.FEATURES)
+    try:
+        [(count,)] = connection.execute(sql.SQL("select count(*) {}").format(_rows(view, run_id))).fetchall()
+    except (errors.UndefinedTable, errors.UndefinedColumn, errors.InvalidSchemaName) as error:
+        raise _missing(f"features.{view.name}", error) from error
+    return int(count)
 
 
 def digest(features: pd.DataFrame) -> str:
@@ -94,25 +137,32 @@ def digest(features: pd.DataFrame) -> str:
     return sha256.hexdigest()
 
 
-def _read(
-    connection: Connection, relation: str, query: LiteralString, key: str, key_type: str, columns: tuple[str, ...]
-) -> pd.DataFrame:
-    try:
-        with connection.cursor() as cursor, cursor.copy(query) as copy:
-            csv = io.BytesIO(b"".join(copy))
-    except (errors.UndefinedTable, errors.UndefinedColumn, errors.InvalidSchemaName) as error:
-        raise FeaturesMissing(
-            f"{relation} is not ready: {error.diag.message_primary}; build it with `mixhouse build`"
-        ) from error
-    frame = pd.read_csv(
-        csv,
-        index_col=key,
-        dtype={key: key_type, **dict.fromkeys(columns, "float64")},
-        keep_default_na=False,
-        na_values={column: ["", "NaN"] for column in columns},
-    )[list(columns)]
-    _refuse_gaps(frame, relation)
-    return frame
+def _rows(view: FeatureView, unprocessed_by: int | None) -> sql.Composed:
+    if unprocessed_by is None:
+        return sql.SQL("from features.{} as features").format(sql.Identifier(view.name))
+    # What a training scored, and after it the runs that used its model; of one key the latest counts.
+    return sql.SQL(
+        """
+        from features.{view} as features
+        left join (
+            select distinct on ({key}) {key}, features_digest
+            from ml.{results}
+            inner join ml.model_runs using (run_id)
+            where status = 'succeeded' and coalesce(scored_with, run_id) = {run_id}
+            order by {key}, run_id desc
+        ) as scored using ({key})
+        where scored.features_digest is distinct from features.features_digest
+        """
+    ).format(
+        view=sql.Identifier(view.name),
+        key=sql.Identifier(view.key),
+        results=sql.Identifier(view.results),
+        run_id=sql.Literal(unprocessed_by),
+    )
+
+
+def _missing(relation: str, error: errors.Error) -> FeaturesMissing:
+    return FeaturesMissing(f"{relation} is not ready: {error.diag.message_primary}; build it with `mixhouse build`")
 
 
 def _refuse_gaps(frame: pd.DataFrame, relation: str) -> None:

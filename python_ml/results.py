@@ -1,15 +1,21 @@
-"""Publish what a training found: all of it in one transaction, or nothing."""
+"""Publish what a run found: all of it in one transaction, or nothing."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 from psycopg import Connection, sql
+from psycopg.types.json import Jsonb
 
-from python_ml import artist_trends, playlist_popularity
+from python_ml import artist_trends, model_store, playlist_popularity
 from python_ml.evaluation import Metric
 
 _ROWS_A_WRITE = 100_000
+
+KEPT_TRAININGS = 5
+"""Of how many trainings of a model the predictions or clusters stay, those before the last ones included. Their rows of
+`ml.model_runs`, metrics and importances stay for good."""
 
 
 @dataclass(frozen=True)
@@ -17,11 +23,15 @@ class Results:
     """What one training found.
 
     Attributes:
+        champion: Which candidate is to serve.
+        model: The fitted model, as `model_store` keeps it.
         rows: One row a playlist or artist, indexed by its key, with the columns of the model's result table.
         metrics: What was measured.
         importances: Importance of each feature by method; empty for a model that has none.
     """
 
+    champion: str
+    model: Mapping[str, Any]
     rows: pd.DataFrame
     metrics: Sequence[Metric]
     importances: Mapping[str, pd.Series] = field(default_factory=dict)
@@ -39,8 +49,16 @@ _TABLES = {
 }
 
 
-def publish(connection: Connection, run_id: int, model: str, results: Results, features_sha256: str) -> None:
-    """Store the results of a run and let it serve in the place of the one before.
+def publish(
+    connection: Connection,
+    run_id: int,
+    model: str,
+    results: Results,
+    *,
+    features_sha256: str,
+    phase_seconds: Mapping[str, float],
+) -> None:
+    """Store the results of a training and let it serve in the place of the one before.
 
     Readers see the old results until the transaction ends, and the new ones from then on.
 
@@ -48,17 +66,20 @@ def publish(connection: Connection, run_id: int, model: str, results: Results, f
         connection: Open, outside a transaction or inside the caller's.
         run_id: A row of `ml.model_runs` with status `running`.
         model: The model of that run.
-        results: What to store.
+        results: What to store, with a column `features_digest` in its rows.
         features_sha256: Digest of the features that it was fitted on.
+        phase_seconds: How long each phase before this one took.
 
     Raises:
-        psycopg.Error: the database refused something; nothing was stored and the previous run serves.
+        ModelUnusable: The model could not be read back; nothing was stored and the previous run serves.
+        psycopg.Error: The database refused something; likewise.
     """
-    table = _TABLES[model]
     with connection.transaction(), connection.cursor() as cursor:
-        _copy_rows(connection, run_id, table, results.rows)
+        _copy_rows(connection, run_id, _TABLES[model], results.rows)
+        model_store.store(connection, run_id, results.model)
         cursor.executemany(
-            "insert into ml.model_metrics (run_id, metric, scale, split, value) values (%s, %s, %s, %s, %s)",
+            "insert into ml.model_metrics (run_id, candidate, metric, scale, split, value)"
+            " values (%s, %s, %s, %s, %s, %s)",
             [(run_id, *metric) for metric in results.metrics],
         )
         cursor.executemany(
@@ -71,12 +92,53 @@ def publish(connection: Connection, run_id: int, model: str, results: Results, f
         )
         cursor.execute("update ml.model_runs set serving = false where model = %s and serving", [model])
         cursor.execute(
-            "update ml.model_runs"
-            " set status = 'succeeded', serving = true, finished_at = clock_timestamp(),"
-            " rows_read = %s, features_sha256 = %s"
-            " where run_id = %s",
-            [len(results.rows), features_sha256, run_id],
+            "update ml.model_runs set status = 'succeeded', serving = true, finished_at = clock_timestamp(),"
+            " rows_read = %s, features_sha256 = %s, champion = %s, phase_seconds = %s where run_id = %s",
+            [len(results.rows), features_sha256, results.champion, Jsonb(dict(phase_seconds)), run_id],
         )
+
+
+def publish_scores(
+    connection: Connection, run_id: int, model: str, rows: pd.DataFrame, *, phase_seconds: Mapping[str, float]
+) -> None:
+    """Store what the serving model says of playlists or artists that came or changed.
+
+    Args:
+        connection: Open, outside a transaction or inside the caller's.
+        run_id: A row of `ml.model_runs` with status `running`, scored with another run's model.
+        model: The model of that run.
+        rows: As in `Results`.
+        phase_seconds: How long each phase before this one took.
+
+    Raises:
+        psycopg.Error: The database refused something; nothing was stored.
+    """
+    with connection.transaction():
+        _copy_rows(connection, run_id, _TABLES[model], rows)
+        connection.execute(
+            "update ml.model_runs set status = 'succeeded', finished_at = clock_timestamp(), rows_read = %s,"
+            " phase_seconds = %s where run_id = %s",
+            [len(rows), Jsonb(dict(phase_seconds)), run_id],
+        )
+
+
+def prune(connection: Connection, model: str) -> None:
+    """Delete the rows and models of trainings before the last `KEPT_TRAININGS`, and of what was scored with them.
+
+    The serving one is never among them.
+    """
+    old = (
+        "select run_id from ml.model_runs where model = %(model)s and coalesce(scored_with, run_id) not in"
+        " (select run_id from ml.model_runs where model = %(model)s and status = 'succeeded' and scored_with is null"
+        " order by serving desc, run_id desc limit %(kept)s)"
+    )
+    parameters = {"model": model, "kept": KEPT_TRAININGS}
+    with connection.transaction():
+        for table in (_TABLES[model].name, "models"):
+            connection.execute(
+                sql.SQL("delete from {} where run_id in ({})").format(sql.Identifier("ml", table), sql.SQL(old)),
+                parameters,
+            )
 
 
 def _copy_rows(connection: Connection, run_id: int, table: _Table, rows: pd.DataFrame) -> None:

@@ -1,21 +1,27 @@
-"""Train the models: read a snapshot of the features, fit, measure, publish, and log every attempt."""
+"""Train models and score with them: read a snapshot of the features, fit, measure, publish, and log every attempt.
+
+When which of the two is due is decided in `python_ml.model_manager`.
+"""
 
 import json
 import logging
 import platform
-from collections.abc import Callable, Iterator, Sequence
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
+from pathlib import Path
 from time import monotonic
 from typing import Any, Protocol
 
 import pandas as pd
 from psycopg import Connection
 
-from python_ml import artist_trends, evaluation, features, playlist_popularity
+from python_ml import artist_trends, evaluation, features, model_store, playlist_popularity
 from python_ml.errors import NotEnoughData, TrainingInProgress
-from python_ml.results import Results, publish
+from python_ml.features import FeatureView
+from python_ml.results import Results, prune, publish, publish_scores
 
 logger = logging.getLogger(__name__)
 
@@ -33,73 +39,35 @@ class Connect(Protocol):
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """How one attempt to train one model ended; `error` is None when its results serve now."""
+    """How one run of one model ended; `error` is None when its results serve now."""
 
     model: str
     run_id: int
     seconds: float
     rows_read: int | None = None
     error: Exception | None = None
+    scored_with: int | None = None
 
 
 @dataclass(frozen=True)
-class _Model:
-    read: Callable[[Connection], pd.DataFrame]
-    find: Callable[[pd.DataFrame], Results]
+class Model:
+    """What is needed to train a model and to score with it.
+
+    Attributes:
+        view: The features that it is fitted on.
+        fit: Finds the results; it is given the features, and a connection to see what serves now.
+        score: Gives what a fitted model says of features: rows as in `Results`.
+        params: What decides the results, besides the features and the libraries.
+    """
+
+    view: FeatureView
+    fit: Callable[[pd.DataFrame, Connection], Results]
+    score: Callable[[Mapping[str, Any], pd.DataFrame], pd.DataFrame]
     params: Callable[[], dict[str, Any]]
 
-
-def train(
-    connect: Connect, *, trigger: str, models: Sequence[str] = (), skip_current: bool = False
-) -> list[RunOutcome]:
-    """Train models, one after the other; one that fails does not stop the next, and its previous results keep serving.
-
-    Args:
-        connect: Opens a connection to the warehouse.
-        trigger: Why this training runs, such as `demand` or `build`; it is logged with the run.
-        models: Which of `MODELS`, in which order; all when empty.
-        skip_current: Leave out those whose results would not change (see `is_current`).
-
-    Returns:
-        One outcome a trained model, in order; look at `error` of each.
-
-    Raises:
-        FeaturesMissing: the features do not exist yet; only if `skip_current`, else it is an outcome.
-        TrainingInProgress: another session is training in this database.
-        psycopg.OperationalError: the database could not be reached to log the runs.
-    """
-    with connect(autocommit=True) as connection:
-
-        def due() -> list[str]:
-            return [model for model in models or MODELS if not (skip_current and is_current(connection, model))]
-
-        try:
-            with _only_training(connection):
-                _close_abandoned(connection)
-                return [_train_one(connect, connection, model, trigger) for model in due()]
-        except TrainingInProgress:
-            # Who needs nothing does not mind that another session trains.
-            if due():
-                raise
-            return []
-
-
-def is_current(connection: Connection, model: str) -> bool:
-    """Say whether training again would give the results that serve already.
-
-    Returns:
-        True if the serving run of the model was fitted on exactly the features of now, with the same parameters and
-        library versions.
-
-    Raises:
-        FeaturesMissing: the features do not exist yet.
-    """
-    serving = connection.execute(
-        "select features_sha256, params, library_versions from ml.model_runs where model = %s and serving", [model]
-    ).fetchone()
-    if serving is None or serving[1:] != (MODELS[model].params(), library_versions()):
-        return False
-    return bool(serving[0] == features.digest(MODELS[model].read(connection)))
+    def count_unprocessed(self, connection: Connection, run_id: int) -> int:
+        """Count the rows of the view that this training's model has not scored as they are now."""
+        return features.count_unprocessed(connection, self.view, run_id)
 
 
 def library_versions() -> dict[str, str]:
@@ -107,16 +75,126 @@ def library_versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
 
 
-def _train_one(connect: Connect, connection: Connection, name: str, trigger: str) -> RunOutcome:
-    started = monotonic()
-    model = MODELS[name]
-    run_id = _start_run(connection, name, trigger, model.params())
-    logger.info("model=%s run_id=%d trigger=%s status=running", name, run_id, trigger)
+def code_version() -> str | None:
+    """Return the commit of the code; None where it does not run from a git checkout."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return None
     try:
-        with connection.transaction():
-            connection.execute("set transaction isolation level repeatable read, read only")
-            frame = model.read(connection)
-        publish(connection, run_id, name, model.find(frame), features.digest(frame))
+        found = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        return None
+    return found.stdout.strip() or None
+
+
+@contextmanager
+def only_training(connection: Connection) -> Iterator[None]:
+    """Hold the lock of trainings, and mark as failed the runs whose process is gone.
+
+    Raises:
+        TrainingInProgress: another session holds it.
+    """
+    row = connection.execute("select pg_try_advisory_lock(%s)", [TRAINING_LOCK]).fetchone()
+    if row != (True,):
+        raise TrainingInProgress("another session is training the models of this database; try again when it is done")
+    try:
+        _close_abandoned(connection)
+        yield
+    finally:
+        # A lost connection has lost the lock as well.
+        if not connection.broken:
+            connection.execute("select pg_advisory_unlock(%s)", [TRAINING_LOCK])
+
+
+def train(connect: Connect, connection: Connection, name: str, trigger: str, reason: str) -> RunOutcome:
+    """Train one model on the features of now, and let it serve. What goes wrong is in the outcome and in the log.
+
+    Args:
+        connect: Opens another connection, to tell of a failure that made this one unusable.
+        connection: In autocommit, holding the lock of trainings (`only_training`).
+        name: Which of `MODELS`.
+        trigger: What started it, such as `demand` or `build`.
+        reason: Why it is due, in words.
+    """
+    model = MODELS[name]
+
+    def work(run_id: int, phases: _Phases) -> int:
+        with _snapshot(connection), phases.time("read"):
+            found = features.read(connection, model.view)
+        with phases.time("fit"):
+            results = model.fit(found.frame, connection)
+        rows = results.rows.assign(features_digest=found.digests)
+        sha256 = features.digest(found.frame)
+        publish(
+            connection,
+            run_id,
+            name,
+            replace(results, rows=rows),
+            features_sha256=sha256,
+            phase_seconds=phases.seconds,
+        )
+        prune(connection, name)
+        return len(rows)
+
+    return _run(connect, connection, name, trigger, reason, None, work)
+
+
+def score(connect: Connect, connection: Connection, name: str, trigger: str, reason: str) -> RunOutcome:
+    """Score with the model that serves what is new or changed. As `train`; the model keeps serving."""
+    model = MODELS[name]
+    [(serving,)] = connection.execute(
+        "select run_id from ml.model_runs where model = %s and serving", [name]
+    ).fetchall()
+
+    def work(run_id: int, phases: _Phases) -> int:
+        with _snapshot(connection), phases.time("read"):
+            found = features.read(connection, model.view, unprocessed_by=serving)
+        with phases.time("score"):
+            rows = model.score(model_store.load(connection, serving), found.frame)
+        rows = rows.assign(features_digest=found.digests)
+        publish_scores(connection, run_id, name, rows, phase_seconds=phases.seconds)
+        return len(rows)
+
+    return _run(connect, connection, name, trigger, reason, serving, work)
+
+
+class _Phases:
+    """How long each phase of a run took, in seconds."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def time(self, phase: str) -> Iterator[None]:
+        started = monotonic()
+        yield
+        self.seconds[phase] = round(monotonic() - started, 3)
+
+
+@contextmanager
+def _snapshot(connection: Connection) -> Iterator[None]:
+    with connection.transaction():
+        connection.execute("set transaction isolation level repeatable read, read only")
+        yield
+
+
+def _run(
+    connect: Connect,
+    connection: Connection,
+    name: str,
+    trigger: str,
+    reason: str,
+    scored_with: int | None,
+    work: Callable[[int, _Phases], int],
+) -> RunOutcome:
+    """Do the work of a run, logged from start to end."""
+    started = monotonic()
+    run_id = _start_run(connection, name, trigger, reason, scored_with)
+    logger.info("event=run model=%s run_id=%d trigger=%s scored_with=%s", name, run_id, trigger, scored_with)
+    try:
+        rows = work(run_id, _Phases())
     except BaseException as error:
         # On a connection of its own: an interrupt or a lost server leaves the other one unusable.
         with connect(autocommit=True) as other:
@@ -124,24 +202,11 @@ def _train_one(connect: Connect, connection: Connection, name: str, trigger: str
         if not isinstance(error, Exception):
             raise
         level = logging.WARNING if isinstance(error, NotEnoughData) else logging.ERROR
-        logger.log(level, "model=%s run_id=%d status=failed error=%r", name, run_id, str(error))
-        return RunOutcome(name, run_id, monotonic() - started, error=error)
+        logger.log(level, "event=run model=%s run_id=%d status=failed error=%r", name, run_id, str(error))
+        return RunOutcome(name, run_id, monotonic() - started, error=error, scored_with=scored_with)
     seconds = monotonic() - started
-    logger.info("model=%s run_id=%d status=succeeded rows=%d seconds=%.1f", name, run_id, len(frame), seconds)
-    return RunOutcome(name, run_id, seconds, rows_read=len(frame))
-
-
-@contextmanager
-def _only_training(connection: Connection) -> Iterator[None]:
-    row = connection.execute("select pg_try_advisory_lock(%s)", [TRAINING_LOCK]).fetchone()
-    if row != (True,):
-        raise TrainingInProgress("another session is training the models of this database; try again when it is done")
-    try:
-        yield
-    finally:
-        # A lost connection has lost the lock as well.
-        if not connection.broken:
-            connection.execute("select pg_advisory_unlock(%s)", [TRAINING_LOCK])
+    logger.info("event=run model=%s run_id=%d status=succeeded rows=%d seconds=%.1f", name, run_id, rows, seconds)
+    return RunOutcome(name, run_id, seconds, rows_read=rows, scored_with=scored_with)
 
 
 def _close_abandoned(connection: Connection) -> None:
@@ -152,14 +217,22 @@ def _close_abandoned(connection: Connection) -> None:
         " where status = 'running' returning run_id"
     ).fetchall()
     for (run_id,) in abandoned:
-        logger.warning("run_id=%d status=failed error='the process that trained it ended early'", run_id)
+        logger.warning("event=run run_id=%d status=failed error='the process that trained it ended early'", run_id)
 
 
-def _start_run(connection: Connection, model: str, trigger: str, params: dict[str, Any]) -> int:
+def _start_run(connection: Connection, model: str, trigger: str, reason: str, scored_with: int | None) -> int:
     rows = connection.execute(
-        "insert into ml.model_runs (model, trigger, status, params, library_versions)"
-        " values (%s, %s, 'running', %s, %s) returning run_id",
-        [model, trigger, json.dumps(params), json.dumps(library_versions())],
+        "insert into ml.model_runs (model, trigger, reason, scored_with, status, params, library_versions, code_version)"
+        " values (%s, %s, %s, %s, 'running', %s, %s, %s) returning run_id",
+        [
+            model,
+            trigger,
+            reason,
+            scored_with,
+            json.dumps(MODELS[model].params()),
+            json.dumps(library_versions()),
+            code_version(),
+        ],
     ).fetchall()
     return int(rows[0][0])
 
@@ -172,13 +245,17 @@ def _fail_run(connection: Connection, run_id: int, error: str) -> None:
     )
 
 
-def _popularity_results(frame: pd.DataFrame) -> Results:
-    model = playlist_popularity.fit(frame)
-    rows = playlist_popularity.predict(model, frame)
-    metrics = evaluation.popularity_metrics(
-        frame[playlist_popularity.TARGET], rows["predicted_followers"], model.train_pids, model.test_pids
-    )
-    return Results(rows, metrics, {"impurity": playlist_popularity.importances(model)})
+def _popularity_results(frame: pd.DataFrame, connection: Connection) -> Results:
+    row = connection.execute(
+        "select champion from ml.model_runs where model = %s and serving", [playlist_popularity.MODEL]
+    ).fetchone()
+    found = playlist_popularity.train(frame, row[0] if row else None)
+    return Results(found.champion, found.model, found.predictions, found.metrics, found.importances)
+
+
+def _popularity_scores(model: Mapping[str, Any], frame: pd.DataFrame) -> pd.DataFrame:
+    # New to the model, whatever they were before they changed.
+    return playlist_popularity.score(model, frame).assign(is_held_out=True)
 
 
 def _popularity_params() -> dict[str, Any]:
@@ -192,9 +269,16 @@ def _popularity_params() -> dict[str, Any]:
     }
 
 
-def _trends_results(frame: pd.DataFrame) -> Results:
-    model = artist_trends.fit(frame)
-    return Results(artist_trends.assign(model, frame.index), evaluation.cluster_metrics(model.scaled, model.kmeans))
+def _trends_results(frame: pd.DataFrame, connection: Connection) -> Results:
+    previous = connection.execute(
+        "select distinct on (artist_uri) artist_uri, cluster_id from ml.artist_clusters"
+        " inner join ml.model_runs as runs using (run_id)"
+        " where runs.status = 'succeeded' and coalesce(runs.scored_with, runs.run_id) ="
+        " (select run_id from ml.model_runs where model = %s and serving) order by artist_uri, run_id desc",
+        [artist_trends.MODEL],
+    ).fetchall()
+    found = artist_trends.train(frame, pd.Series(dict(previous)) if previous else None)
+    return Results(found.champion, found.model, found.clusters, found.metrics)
 
 
 def _trends_params() -> dict[str, Any]:
@@ -210,6 +294,6 @@ def _trends_params() -> dict[str, Any]:
 
 
 MODELS = {
-    playlist_popularity.MODEL: _Model(features.playlist_features, _popularity_results, _popularity_params),
-    artist_trends.MODEL: _Model(features.artist_features, _trends_results, _trends_params),
+    playlist_popularity.MODEL: Model(features.PLAYLISTS, _popularity_results, _popularity_scores, _popularity_params),
+    artist_trends.MODEL: Model(features.ARTISTS, _trends_results, artist_trends.assign, _trends_params),
 }

@@ -153,8 +153,14 @@ def _made(connection: Connection) -> str:
 
 
 def _serving(connection: Connection) -> str:
-    """Digest which runs serve."""
-    return _digest(connection.execute("select run_id from ml.model_runs where serving order by run_id").fetchall())
+    """Digest which runs serve: the trainings, and what was scored with their models since."""
+    return _digest(
+        connection.execute(
+            "select runs.run_id from ml.model_runs as trainings"
+            " inner join ml.model_runs as runs on trainings.run_id = coalesce(runs.scored_with, runs.run_id)"
+            " where trainings.serving and runs.status = 'succeeded' order by runs.run_id"
+        ).fetchall()
+    )
 
 
 def _digest_of(files: Iterable[Path]) -> str:

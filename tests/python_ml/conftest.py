@@ -14,14 +14,15 @@ create schema if not exists features;
 create table features.playlist_features (
     pid int, num_tracks int, num_albums int, duration_ms bigint, collaborative boolean, num_artists int,
     unique_artists int, tracks_per_artist float8, avg_tracks_per_album float8, avg_track_duration float8,
-    num_followers int
+    has_description boolean, num_edits int, modified_day int, title_words int, title_length int, genre_number int,
+    repeated_share float8, num_followers int, features_digest bigint
 );
 """
 ARTIST_RELATION = """
 create schema if not exists features;
 create table features.artist_features (
     artist_uri text, playlist_appearances bigint, avg_followers float8, track_count bigint,
-    followers_per_playlist float8, tracks_per_playlist float8
+    followers_per_playlist float8, tracks_per_playlist float8, features_digest bigint
 );
 """
 
@@ -44,6 +45,13 @@ def made_playlists(count: int = 300, seed: int = 1) -> pd.DataFrame:
             "avg_tracks_per_album": num_tracks / num_albums,
             "avg_track_duration": duration_ms / num_tracks,
             "unique_artists": unique_artists,
+            "has_description": draw.random(count) < 0.02,
+            "num_edits": draw.integers(1, 90, count),
+            "modified_day": draw.integers(15_000, 17_500, count),
+            "title_words": draw.integers(0, 5, count),
+            "title_length": draw.integers(0, 30, count),
+            "genre_number": draw.integers(0, 36, count),
+            "repeated_share": np.where(draw.random(count) < 0.8, 0, draw.random(count) / 5),
             "num_followers": 1 + num_tracks // 25 * 3,
         },
         index=pd.RangeIndex(count, name="pid"),
@@ -94,10 +102,17 @@ def store() -> Store:
         connection.execute("drop schema if exists features cascade")
         connection.execute(PLAYLIST_RELATION)
         connection.execute(ARTIST_RELATION)
-        counts = ["num_tracks", "num_artists", "num_albums", "duration_ms", "unique_artists", "num_followers"]
-        whole = playlists.astype(dict.fromkeys(counts, "int64") | {"collaborative": "bool"})
+        whole = playlists.astype(
+            {
+                **dict.fromkeys(["num_tracks", "num_artists", "num_albums", "duration_ms", "unique_artists"], "int64"),
+                **dict.fromkeys(["num_edits", "modified_day", "title_words", "title_length", "genre_number"], "int64"),
+                **dict.fromkeys(["collaborative", "has_description"], "bool"),
+                "num_followers": "int64",
+            }
+        ).assign(features_digest=np.arange(len(playlists)))
         put_rows(connection, "features.playlist_features", whole)
         whole = artists[list(artist_trends.FEATURES)].astype({"playlist_appearances": "int64", "track_count": "int64"})
+        whole = whole.assign(features_digest=np.arange(len(artists)))
         put_rows(connection, "features.artist_features", whole)
         connection.commit()
 

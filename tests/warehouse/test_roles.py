@@ -25,7 +25,10 @@ LANDED = {"staging.slices", "staging.playlists", "staging.rejects"}
 LANDED_VIEWS = {"staging.playlist_documents", "staging.open_rejects"}
 ML = {
     f"ml.{table}"
-    for table in ("model_runs", "model_metrics", "feature_importances", "playlist_predictions", "artist_clusters")
+    for table in (
+        *("model_runs", "model_metrics", "feature_importances", "models"),
+        *("playlist_predictions", "artist_clusters"),
+    )
 }
 BUILDS = {"ops.builds", "ops.built_slices"}
 OPS = {"ops.loads"} | BUILDS
@@ -47,7 +50,12 @@ MAY: dict[str, dict[str, set[str]]] = {
         "truncate": TABLES,
         "create in": {"staging", "intermediate", "features", "marts", "insights"},
     },
-    "ml": {"select": ML | {"features.things"}, "insert": ML, "update": {"ml.model_runs"}},
+    "ml": {
+        "select": ML | {"features.things"},
+        "insert": ML,
+        "update": {"ml.model_runs"},
+        "delete": {"ml.playlist_predictions", "ml.artist_clusters", "ml.models"},
+    },
     "web": {"select": ML | OPS | {"marts.things", "insights.things"}},
     "reporter": {"select": {"marts.things", "insights.things"}},
 }
