@@ -1,6 +1,7 @@
 """Decide what each model needs: nothing, to score what came or changed, or to be trained again; and have it done.
 
-The rules are those of `Rules`, the one place where they are set. A decision is a pure function of what the database says.
+The rules are those of `Rules`, the one place where they are set. A decision is a pure function of what the database
+says.
 """
 
 import logging

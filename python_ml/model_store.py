@@ -1,4 +1,4 @@
-"""Keep fitted models in the database: written by skops, which holds no code, and read back only as they were written."""
+"""Keep fitted models in the database, written by skops, which holds no code, and read back only as they were written."""
 
 import hashlib
 from collections.abc import Mapping
@@ -47,7 +47,9 @@ def load(connection: Connection, run_id: int) -> dict[str, Any]:
         ModelUnusable: There is none, it is not as it was written, or another scikit-learn wrote it.
     """
     check(connection, run_id)
-    [(content,)] = connection.execute("select content from ml.models where run_id = %s", [run_id], binary=True).fetchall()
+    [(content,)] = connection.execute(
+        "select content from ml.models where run_id = %s", [run_id], binary=True
+    ).fetchall()
     _refuse_strangers(run_id, content)
     model: dict[str, Any] = loads(content, trusted=sorted(TRUSTED))
     return model
@@ -57,8 +59,8 @@ def check(connection: Connection, run_id: int) -> None:
     """Make sure that the model of a run could be read.
 
     Raises:
-        ModelUnusable: There is none, it is not as it was written, or another scikit-learn wrote it. The message says what
-            to do.
+        ModelUnusable: There is none, it is not as it was written, or another scikit-learn wrote it. The message says
+            what to do.
     """
     row = connection.execute(
         "select encode(sha256(content), 'hex') = sha256, scikit_learn from ml.models where run_id = %s", [run_id]

@@ -6,6 +6,7 @@ When which of the two is due is decided in `python_ml.model_manager`.
 import json
 import logging
 import platform
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -78,14 +79,12 @@ def library_versions() -> dict[str, str]:
 def code_version() -> str | None:
     """Return the commit of the code; None where it does not run from a git checkout."""
     root = Path(__file__).resolve().parent.parent
-    if not (root / ".git").exists():
+    git = shutil.which("git")
+    if git is None or not (root / ".git").exists():
         return None
-    try:
-        found = subprocess.run(
-            ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-        )
-    except FileNotFoundError:
-        return None
+    found = subprocess.run(  # noqa: S603 - of no input but our own folder
+        [git, "-C", root, "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
     return found.stdout.strip() or None
 
 
@@ -222,7 +221,8 @@ def _close_abandoned(connection: Connection) -> None:
 
 def _start_run(connection: Connection, model: str, trigger: str, reason: str, scored_with: int | None) -> int:
     rows = connection.execute(
-        "insert into ml.model_runs (model, trigger, reason, scored_with, status, params, library_versions, code_version)"
+        "insert into ml.model_runs"
+        " (model, trigger, reason, scored_with, status, params, library_versions, code_version)"
         " values (%s, %s, %s, %s, 'running', %s, %s, %s) returning run_id",
         [
             model,

@@ -13,17 +13,17 @@ def test_playlists_come_ordered_by_pid_with_the_columns_of_the_model_in_its_orde
     connection, store, playlists, artists
 ):
     store(connection, playlists, artists)
-    frame = features.playlist_features(connection)
-    assert list(frame.columns) == [*playlist_popularity.FEATURES, "num_followers"]
+    frame = features.read(connection, features.PLAYLISTS).frame
+    assert list(frame.columns) == [*playlist_popularity.ALL_FEATURES, "num_followers"]
     assert set(frame.dtypes) == {np.dtype("float64")}
-    pd.testing.assert_frame_equal(frame, playlists, check_index_type=False, check_exact=True)
+    pd.testing.assert_frame_equal(frame, playlists[list(frame.columns)], check_index_type=False, check_exact=True)
 
 
 def test_artists_come_ordered_by_code_points_whatever_the_collation(connection, store, playlists, artists):
     uris = ["a", "B", "é", "Z", "spotify:artist:1", 'quo"te', "com,ma", "NA", "two\nlines", "nan"]
     artists = artists.head(len(uris)).set_axis(pd.Index(uris, name="artist_uri"))
     store(connection, playlists, artists)
-    frame = features.artist_features(connection)
+    frame = features.read(connection, features.ARTISTS).frame
     assert list(frame.index) == sorted(uris)
     assert list(frame.columns) == list(artist_trends.FEATURES)
     expected = artists.loc[sorted(uris), list(artist_trends.FEATURES)]
@@ -34,7 +34,7 @@ def test_floats_arrive_to_the_last_bit(connection, store, playlists, artists):
     awkward = np.array([0.1, 1 / 3, 5e-324, 1.7976931348623157e308, 2**53 + 1, 123456.78901234567, 100.1, 2 / 7, np.pi])
     artists = artists.head(len(awkward)).assign(avg_followers=awkward)
     store(connection, playlists, artists)
-    assert features.artist_features(connection)["avg_followers"].to_list() == awkward.tolist()
+    assert features.read(connection, features.ARTISTS).frame["avg_followers"].to_list() == awkward.tolist()
 
 
 @pytest.mark.parametrize("value", ["null", "'NaN'", "'Infinity'", "'-Infinity'"])
@@ -42,27 +42,31 @@ def test_a_value_that_cannot_be_fitted_is_refused_and_named(connection, store, p
     store(connection, playlists, artists)
     connection.execute(f"update features.playlist_features set avg_track_duration = {value} where pid in (7, 9)")
     with pytest.raises(FeaturesInvalid, match=r"playlist_features\.avg_track_duration .* 2 of 300 .* pid is 7;"):
-        features.playlist_features(connection)
+        features.read(connection, features.PLAYLISTS)
 
 
 def test_absent_views_say_which_command_builds_them(connection):
     with pytest.raises(FeaturesMissing, match=r"features\.playlist_features.*mixhouse build"):
-        features.playlist_features(connection)
+        features.read(connection, features.PLAYLISTS)
     connection.rollback()
     with pytest.raises(FeaturesMissing, match=r"features\.artist_features.*mixhouse build"):
-        features.artist_features(connection)
+        features.read(connection, features.ARTISTS)
 
 
 def test_an_absent_column_is_named(connection, store, playlists, artists):
     store(connection, playlists, artists)
     connection.execute("alter table features.artist_features drop column track_count")
     with pytest.raises(FeaturesMissing, match="track_count"):
-        features.artist_features(connection)
+        features.read(connection, features.ARTISTS)
 
 
 def test_an_empty_view_gives_an_empty_frame(connection, store, playlists, artists):
     store(connection, playlists.head(0), artists.head(0))
-    assert len(features.playlist_features(connection)) == len(features.artist_features(connection)) == 0
+    assert (
+        len(features.read(connection, features.PLAYLISTS).frame)
+        == len(features.read(connection, features.ARTISTS).frame)
+        == 0
+    )
 
 
 def test_the_digest_is_known_for_known_content():

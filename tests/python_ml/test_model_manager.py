@@ -46,7 +46,12 @@ def test_what_a_model_needs_follows_from_its_state(model: str, state: State, act
 def test_an_old_training_is_repeated_when_anything_is_new() -> None:
     old = replace(FRESH, trained_at=NOW - timedelta(days=30), unprocessed=1)
     assert decide(POPULARITY, old, Rules(), NOW).action == "train"
-    assert decide(POPULARITY, replace(old, trained_at=NOW - timedelta(days=30) + timedelta(seconds=1)), Rules(), NOW).action == "score"
+    assert (
+        decide(
+            POPULARITY, replace(old, trained_at=NOW - timedelta(days=30) + timedelta(seconds=1)), Rules(), NOW
+        ).action
+        == "score"
+    )
     assert decide(POPULARITY, replace(old, unprocessed=0), Rules(), NOW).action == "nothing"
 
 
@@ -89,7 +94,9 @@ def test_what_changed_a_little_is_scored_and_what_changed_much_is_trained(stored
     [scored] = keep_fresh(connect, trigger="build")
     assert (scored.model, scored.rows_read, scored.error) == (POPULARITY, 3, None)
     assert keep_fresh(connect, trigger="build") == []
-    assert stored.execute("select pid, is_held_out from ml.playlist_predictions where run_id = %s order by pid", [scored.run_id]).fetchall() == [
+    assert stored.execute(
+        "select pid, is_held_out from ml.playlist_predictions where run_id = %s order by pid", [scored.run_id]
+    ).fetchall() == [
         (0, True),
         (1, True),
         (2, True),
@@ -109,7 +116,9 @@ def test_what_changed_a_little_is_scored_and_what_changed_much_is_trained(stored
 def test_a_playlist_that_changes_back_is_scored_again(stored) -> None:
     keep_fresh(connect, trigger="build")
     for step in (1, -1):
-        stored.execute("update features.playlist_features set features_digest = features_digest + %s where pid = 5", [step])
+        stored.execute(
+            "update features.playlist_features set features_digest = features_digest + %s where pid = 5", [step]
+        )
         [scored] = keep_fresh(connect, trigger="build")
         assert scored.rows_read == 1
     assert read_state(stored, POPULARITY).unprocessed == 0

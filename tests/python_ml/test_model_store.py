@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 from psycopg import Connection
-from skops.io import dumps
 from sklearn.cluster import KMeans
 from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
+from skops.io import dumps
 
 from python_ml import model_store
 from python_ml.errors import ModelUnusable
@@ -69,8 +69,7 @@ def test_a_type_that_is_none_of_ours_is_neither_stored_nor_read(connection: Conn
         model_store.store(connection, run_id, stranger)
     content = dumps(stranger)
     connection.execute(
-        "insert into ml.models (run_id, content, sha256, scikit_learn)"
-        " select %s, %s, %s, split_part(%s, ' ', 1)",
+        "insert into ml.models (run_id, content, sha256, scikit_learn) select %s, %s, %s, split_part(%s, ' ', 1)",
         [run_id, content, hashlib.sha256(content).hexdigest(), model_store.version("scikit-learn")],
     )
     with pytest.raises(ModelUnusable, match="Stranger"):

@@ -1,6 +1,6 @@
 import contextlib
-import dataclasses
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,9 +10,10 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from sklearn.model_selection import train_test_split
 
-from python_ml import train_models
+from python_ml import features, train_models
 from python_ml.errors import FeaturesInvalid, FeaturesMissing, NotEnoughData, TrainingInProgress
-from python_ml.train_models import TRAINING_LOCK, is_current, train
+from python_ml.model_manager import Rules, decisions, keep_fresh
+from python_ml.model_manager import train_all as train
 from warehouse.database import connect
 
 SETTINGS = ["transaction_isolation", "transaction_read_only"]
@@ -184,9 +185,9 @@ def test_readers_see_the_old_results_until_all_of_the_new_are_there(stored, monk
     train(connect, trigger="demand", models=[TRENDS])
     seen = []
 
-    def look_then_publish(*arguments):
+    def look_then_publish(*arguments, **options):
         with arguments[0].transaction():
-            publish(*arguments)
+            publish(*arguments, **options)
             seen.append(stored.execute("select run_id, status, serving from ml.model_runs order by 1").fetchall())
 
     publish = train_models.publish
@@ -199,13 +200,12 @@ def test_readers_see_the_old_results_until_all_of_the_new_are_there(stored, monk
 def test_features_are_read_in_one_snapshot_that_cannot_write(stored, monkeypatch):
     seen = []
 
-    def read(connection):
+    def read(connection, view):
         settings = connection.execute("select current_setting(%s), current_setting(%s)", SETTINGS)
         seen.append(settings.fetchone())
-        return model.read(connection)
+        return features.read(connection, view)
 
-    model = train_models.MODELS[TRENDS]
-    monkeypatch.setitem(train_models.MODELS, TRENDS, dataclasses.replace(model, read=read))
+    monkeypatch.setattr(train_models, "features", SimpleNamespace(read=read, digest=features.digest))
     train(connect, trigger="demand", models=[TRENDS])
     assert seen == [("repeatable read", "on")]
 
@@ -245,11 +245,11 @@ def test_only_one_session_trains_at_a_time(stored):
 def test_a_second_training_started_during_the_first_is_refused_and_the_first_is_not_disturbed(stored, monkeypatch):
     refusals = []
 
-    def train_again(*arguments):
+    def train_again(*arguments, **options):
         with pytest.raises(TrainingInProgress):
             train(connect, trigger="schedule")
         refusals.append(arguments[2])
-        publish(*arguments)
+        publish(*arguments, **options)
 
     publish = train_models.publish
     monkeypatch.setattr(train_models, "publish", train_again)
@@ -277,7 +277,7 @@ def test_a_run_whose_process_was_killed_is_closed_as_failed_by_the_next(stored):
 
 
 def test_an_interrupt_is_recorded_and_passed_on(stored, monkeypatch):
-    def interrupt(*_):
+    def interrupt(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(train_models, "publish", interrupt)
@@ -288,7 +288,7 @@ def test_an_interrupt_is_recorded_and_passed_on(stored, monkeypatch):
 
 
 def test_a_connection_lost_while_fitting_is_a_recorded_failure(stored, monkeypatch):
-    def lose_connection(connection, *_):
+    def lose_connection(connection, *_, **__):
         stored.execute("select pg_terminate_backend(%s)", [connection.info.backend_pid])
         connection.execute("select 1")
 
@@ -298,37 +298,34 @@ def test_a_connection_lost_while_fitting_is_a_recorded_failure(stored, monkeypat
     assert runs(stored) == [(TRENDS, "failed", False)]
 
 
-def test_a_model_is_current_until_data_parameters_or_libraries_change(stored):
-    assert not is_current(stored, TRENDS)
+def actions(connection: psycopg.Connection) -> list[str]:
+    return [decision.action for decision in decisions(connection, Rules())]
+
+
+def test_a_model_is_trained_again_when_parameters_or_libraries_change(stored):
+    assert actions(stored) == ["train", "train"]
     train(connect, trigger="build")
-    assert is_current(stored, TRENDS)
-    assert is_current(stored, POPULARITY)
-
-    stored.execute("update features.playlist_features set num_followers = num_followers + 1 where pid = 7")
-    assert not is_current(stored, POPULARITY)
-    assert is_current(stored, TRENDS)
-
+    assert actions(stored) == ["nothing", "nothing"]
     for column, path in (("params", "{scaler}"), ("library_versions", "{numpy}")):
         with stored.transaction(force_rollback=True):
             stored.execute(f"update ml.model_runs set {column} = jsonb_set({column}, %s, %s)", [path, json.dumps("x")])
-            assert not is_current(stored, TRENDS)
-    assert is_current(stored, TRENDS)
+            assert actions(stored)[1] == "train"
+    assert actions(stored) == ["nothing", "nothing"]
 
 
-def test_a_failed_attempt_does_not_make_a_model_current(connection, store, playlists, artists):
+def test_a_failed_attempt_is_made_again(connection, store, playlists, artists):
     store(connection, playlists.head(3), artists)
-    train(connect, trigger="build")
-    assert not is_current(connection, POPULARITY)
+    keep_fresh(connect, trigger="build")
+    assert actions(connection) == ["train", "nothing"]
 
 
-def test_skipping_what_is_current_trains_nothing_and_still_closes_abandoned_runs(stored):
+def test_who_has_nothing_to_do_still_closes_abandoned_runs(stored):
     train(connect, trigger="build")
     stored.execute(
         "insert into ml.model_runs (model, trigger, status, params, library_versions)"
         " values ('artist_trends', 'build', 'running', '{}', '{}')"
     )
-    stored.commit()
-    assert train(connect, trigger="build", skip_current=True) == []
+    assert keep_fresh(connect, trigger="build") == []
     assert stored.execute("select status from ml.model_runs order by run_id").fetchall() == [
         ("succeeded",),
         ("succeeded",),
@@ -336,10 +333,8 @@ def test_skipping_what_is_current_trains_nothing_and_still_closes_abandoned_runs
     ]
 
 
-def test_another_training_is_in_the_way_of_those_only_who_need_one(stored):
-    train(connect, trigger="build")
-    with connect() as other:
-        other.execute("select pg_advisory_lock(%s)", [TRAINING_LOCK])
-        assert train(connect, trigger="build", skip_current=True) == []
-        with pytest.raises(TrainingInProgress):
-            train(connect, trigger="build")
+def test_a_run_records_how_long_its_phases_took(stored):
+    train(connect, trigger="build", models=[TRENDS])
+    [(phases,)] = stored.execute("select phase_seconds from ml.model_runs").fetchall()
+    assert list(phases) == ["fit", "read"]
+    assert min(phases.values()) >= 0
