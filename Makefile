@@ -13,7 +13,7 @@ SEED ?= 1
 export MPD ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint install lock bench bench-synthetic bench-load bench-build
+.PHONY: help demo test lint install lock bench bench-synthetic bench-load bench-build bench-ml
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -52,7 +52,7 @@ lint: install ## the checks that need no database
 	$(BIN)/dbt --quiet --warn-error parse --no-partial-parse --show-all-deprecations \
 		--profiles-dir .mixhouse/lint --target-path .mixhouse/lint/target --log-path .mixhouse/lint/logs
 
-bench: bench-synthetic bench-load bench-build ## measure everything; results go to benchmarks/results
+bench: bench-synthetic bench-load bench-build bench-ml ## measure everything; results go to benchmarks/results
 
 bench-synthetic: install ## measure the generator
 	$(BIN)/python benchmarks/synthetic.py
@@ -62,6 +62,9 @@ bench-load: $(VENV)/bench-installed ## measure the loader beside orjson and Duck
 
 bench-build: install ## measure the build beside DuckDB, an added slice, look-ups and readers
 	$(BIN)/python benchmarks/build.py
+
+bench-ml: install ## measure training, scoring and publishing at 100,000 and 1,000,000 playlists
+	$(BIN)/python benchmarks/ml.py
 
 $(VENV)/bench-installed: $(VENV)/installed benchmarks/requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
