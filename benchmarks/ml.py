@@ -3,8 +3,8 @@
     make bench-ml                                            100,000 and 1,000,000 playlists
     .venv/bin/python benchmarks/ml.py --playlists 10000      less of it
 
-The feature views are stood in for by tables of made numbers, three artists to ten playlists, so that neither loading nor dbt
-is measured. Each step runs in a process of its own, whose most resident memory is told. Results go to
+The feature views are stood in for by tables of made numbers, three artists to ten playlists: neither loading nor
+dbt is measured. Each step runs in a process of its own, whose most resident memory is told. Results go to
 `benchmarks/results/ml.json`, with the machine.
 """
 

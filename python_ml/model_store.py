@@ -1,4 +1,4 @@
-"""Keep fitted models in the database, written by skops, which holds no code, and read back only as they were written."""
+"""Keep fitted models in the database: written by skops, which holds no code, and read only as they were written."""
 
 import hashlib
 from collections.abc import Mapping

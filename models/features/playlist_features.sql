@@ -26,7 +26,7 @@ select
     playlists.num_tracks::double precision / playlists.num_artists as tracks_per_artist,
     playlists.num_tracks::double precision / playlists.num_albums as avg_tracks_per_album,
     playlists.duration_ms::double precision / playlists.num_tracks as avg_track_duration,
-    playlists.description is not null as has_description,
+    coalesce(playlists.description, '') != '' as has_description,
     playlists.num_edits,
     -- Not the days until the latest one, which would change for all playlists with each new slice.
     floor(extract(epoch from playlists.modified_at) / 86400)::integer as modified_day,
@@ -42,7 +42,7 @@ select
         'playlists.is_collaborative',
         'playlists.declared_num_artists',
         'playlists.num_artists',
-        'playlists.description is not null',
+        'playlists.description',
         'playlists.num_edits',
         'playlists.modified_at',
         'playlists.normalised_title',

@@ -15,10 +15,18 @@ from warehouse.settings import PROJECT_ROOT
 
 ORACLE = Path(__file__).parent / "oracle"
 
-# What a model decides, the oracle cannot know.
+# What a model decides, the oracle cannot know, nor how PostgreSQL digests.
 MODELLED = {
-    "marts.playlists": {"predicted_followers", "last_processed"},
+    "marts.playlists": {
+        "predicted_followers",
+        "predicted_low",
+        "predicted_high",
+        "confidence_score",
+        "last_processed",
+    },
     "marts.artists": {"cluster_id", "cluster_name", "similarity_score", "last_processed"},
+    "features.playlist_features": {"features_digest"},
+    "features.artist_features": {"features_digest"},
 }
 RELATIONS = (
     "marts.playlists",
