@@ -77,11 +77,6 @@ LOOKUPS = {
         order by score desc
         limit 50
     """,
-    "top 50 recommendations to playlists": """
-        select pid, recommendation, reason from insights.playlist_recommendations
-        order by priority_score desc, log_gap desc
-        limit 50
-    """,
 }
 
 _WORST = """

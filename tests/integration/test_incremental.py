@@ -158,7 +158,7 @@ def test_added_slices_and_changed_playlists_end_as_a_build_from_nothing(
     versions = changed(slices[0], random)
     land(warehouse, tmp_path / "mpd.slice.10-10.json", versions + changed(slices[1], random)[::2])
     warehouse.run("mixhouse", "build")
-    assert tested_slices() == {last_slice + 1, last_slice + 2}
+    assert slices_looked_at() == {last_slice + 1, last_slice + 2}
     after = relations(warehouse)
     assert_same(after, from_nothing(warehouse))
     for mart in ("marts.tracks", "marts.albums", "marts.artists"):
@@ -181,7 +181,7 @@ def test_added_slices_and_changed_playlists_end_as_a_build_from_nothing(
     assert_same(relations(warehouse), expected)
 
 
-def tested_slices() -> set[int]:
+def slices_looked_at() -> set[int]:
     """The slices that the last build looked at in its test of the largest table."""
     [test] = (home() / "target" / "compiled").rglob("assert_positions_have_what_they_refer_to.sql")
     [slices] = re.findall(r"slice_id in \(([^)]+)\)", test.read_text(encoding="utf-8"))
