@@ -94,7 +94,7 @@ def serving(specified: ClusterQuality, log_scaled: ClusterQuality) -> str:
     """Decide which candidate serves: the specified one, unless it hardly tells artists apart and the other does better.
 
     Counts of playlists and followers have heavy tails: a few artists have a thousand times the average. Standardised as
-    they are, nearly all artists lie in one heap, and most clusters go to the few far from it: on the whole dataset 87 %
+    they are, nearly all artists lie in one heap, and most clusters go to the few far from it: on real playlists 87 %
     of the artists are said to be alike, which helps nobody to tell them apart. Silhouette and stability are high for
     that very reason, so neither may decide alone. On a log scale multiples count: ten playlists differ from one as a
     thousand do from a hundred.
