@@ -197,6 +197,16 @@ def test_clusters_keep_their_ids_when_some_artists_change_come_and_go(heavy_tail
     assert (now[common] == before[common]).mean() > 0.95
 
 
+def test_clusters_keep_their_ids_when_there_are_more_or_fewer_than_before(artists):
+    clusters = assigned(artists)["cluster_id"]
+    split = clusters.where(artists.reset_index().index % 30 != 0, 9)
+    pd.testing.assert_series_equal(train(artists, split).clusters["cluster_id"], clusters)
+    merged = clusters.replace({4: 3})
+    grown = train(artists, merged).clusters["cluster_id"]
+    # Both halves are of one size: either may keep the number 3, and the other one gets the number that is free.
+    assert (grown == clusters).all() or (grown == clusters.replace({3: 4, 4: 3})).all()
+
+
 def series(ids: list[int], first: int = 0) -> pd.Series:
     return pd.Series(ids, index=[f"artist {number}" for number in range(first, first + len(ids))])
 
