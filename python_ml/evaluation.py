@@ -1,15 +1,19 @@
 """Measure the models: each number here can be recomputed with scikit-learn from the feature views."""
 
 import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import (
     adjusted_rand_score,
+    davies_bouldin_score,
     mean_absolute_error,
     r2_score,
     root_mean_squared_error,
@@ -20,14 +24,25 @@ from threadpoolctl import threadpool_limits
 SILHOUETTE_SAMPLE = 10_000
 STABILITY_REPEATS = 5
 STABILITY_SHARE = 0.8
+_SILHOUETTE_MEGABYTES = 64
 
 Floats = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.int32]
 Scale = Literal["raw", "log1p"]
 
 
 class Metric(NamedTuple):
-    """One measured number; `scale` is that of the target, `split` the rows it was measured on."""
+    """One measured number.
 
+    Attributes:
+        candidate: Which of the competing models was measured; None for the one that the specification names.
+        metric: What was measured.
+        scale: Whether the target (of a clustering: each feature) was taken as it is or as its log1p.
+        split: The rows it was measured on.
+        value: The number.
+    """
+
+    candidate: str | None
     metric: str
     scale: Scale | None
     split: str | None
@@ -64,31 +79,97 @@ def popularity_metrics(
             "baseline_one": (test, np.full_like(test, _on_scale(pd.Series([1.0]), scale)[0])),
         }
         for split, (truth, answer) in answers.items():
-            metrics.append(Metric("rmse", scale, split, float(root_mean_squared_error(truth, answer))))
-            metrics.append(Metric("mae", scale, split, float(mean_absolute_error(truth, answer))))
-            metrics.append(Metric("r2", scale, split, float(r2_score(truth, answer))))
+            metrics.append(Metric(None, "rmse", scale, split, float(root_mean_squared_error(truth, answer))))
+            metrics.append(Metric(None, "mae", scale, split, float(mean_absolute_error(truth, answer))))
+            metrics.append(Metric(None, "r2", scale, split, float(r2_score(truth, answer))))
     return metrics
 
 
-def cluster_metrics(scaled: Floats, kmeans: Any) -> list[Metric]:
-    """Measure a clustering: how tight, how well separated, how much it depends on which artists were seen.
+def _on_scale(followers: pd.Series, scale: str) -> Floats:
+    values: Floats = followers.to_numpy(dtype=np.float64)
+    return np.log1p(values) if scale == "log1p" else values
+
+
+@dataclass(frozen=True)
+class ClusterQuality:
+    """What speaks for a clustering, and against it.
+
+    Attributes:
+        n_clusters: How many clusters it has.
+        largest_share: Share of the artists that are in the largest one, 0 to 1.
+        stability: See `stability`.
+        silhouette: See `silhouette`, by scale; a scale is left out if it is undefined.
+        davies_bouldin: How wide clusters are beside the distance from the one they resemble most, averaged, 0 (best)
+            and up, by scale; a scale is left out if it is undefined.
+    """
+
+    n_clusters: int
+    largest_share: float
+    stability: float
+    silhouette: Mapping[Scale, float]
+    davies_bouldin: Mapping[Scale, float]
+
+    def metrics(self, candidate: str) -> list[Metric]:
+        """Return all of it as metrics of a candidate."""
+        by_scale = {"silhouette": self.silhouette, "davies_bouldin": self.davies_bouldin}
+        return [
+            Metric(candidate, "n_clusters", None, None, float(self.n_clusters)),
+            Metric(candidate, "largest_share", None, None, self.largest_share),
+            Metric(candidate, "stability", None, None, self.stability),
+            *(
+                Metric(candidate, metric, scale, None, value)
+                for metric, values in by_scale.items()
+                for scale, value in values.items()
+            ),
+        ]
+
+
+def cluster_quality(spaces: Mapping[Scale, Floats], found_on: Scale, kmeans: Any) -> ClusterQuality:
+    """Measure a clustering on every scale, so that it can be compared with one that was found on another.
+
+    A clustering looks best on the scale that it was found on: two of them are compared on one scale, or by what needs
+    none (stability, and how artists spread over the clusters).
 
     Args:
-        scaled: Standardised features, shape (artists, features), in the order the model was fitted on.
+        spaces: By scale, standardised features, shape (artists, features), in the order the model was fitted on.
+        found_on: The scale that the model was fitted on.
         kmeans: The fitted scikit-learn KMeans.
+    """
+    labels = np.asarray(kmeans.labels_)
+    sizes = np.unique(labels, return_counts=True)[1]
+    separations = {scale: silhouette(scaled, labels, kmeans.random_state) for scale, scaled in spaces.items()}
+    widths: dict[Scale, float] = {}
+    if 2 <= len(sizes) < len(labels):
+        with threadpool_limits(limits=1):
+            widths = {scale: float(davies_bouldin_score(scaled, labels)) for scale, scaled in spaces.items()}
+    return ClusterQuality(
+        n_clusters=len(sizes),
+        largest_share=float(sizes.max() / sizes.sum()),
+        stability=stability(spaces[found_on], kmeans),
+        silhouette={scale: value for scale, value in separations.items() if value is not None},
+        davies_bouldin=widths,
+    )
+
+
+def cluster_metrics(kmeans: Any, quality: ClusterQuality) -> list[Metric]:
+    """Return the measures of the clustering that the specification names, each on the scale that it was found on.
+
+    Args:
+        kmeans: The fitted scikit-learn KMeans.
+        quality: As `cluster_quality` measured it.
 
     Returns:
-        `inertia` (sum of squared distances to the centres), `stability` (see `stability`), and `silhouette` (-1 to 1,
-        on a seeded sample of at most `SILHOUETTE_SAMPLE` artists) unless it is undefined: it needs at least two
-        clusters, and fewer clusters than artists.
+        `inertia` (sum of squared distances to the centres), `stability`, and `silhouette` unless it is undefined.
     """
-    with threadpool_limits(limits=1):
-        metrics = [
-            Metric("inertia", None, None, float(kmeans.inertia_)),
-            Metric("stability", None, None, stability(scaled, kmeans)),
-        ]
-        separation = _silhouette(scaled, kmeans.labels_, kmeans.random_state)
-    return metrics if separation is None else [*metrics, Metric("silhouette", None, None, separation)]
+    return [
+        Metric(None, "inertia", None, None, float(kmeans.inertia_)),
+        Metric(None, "stability", None, None, quality.stability),
+        *(
+            Metric(None, "silhouette", None, None, value)
+            for scale, value in quality.silhouette.items()
+            if scale == "raw"
+        ),
+    ]
 
 
 def stability(scaled: Floats, kmeans: Any) -> float:
@@ -104,22 +185,30 @@ def stability(scaled: Floats, kmeans: Any) -> float:
     for repeat in range(STABILITY_REPEATS):
         subsample = scaled[draw.choice(len(scaled), size=size, replace=False)]
         other = clone(kmeans).set_params(random_state=kmeans.random_state + 1 + repeat)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), threadpool_limits(limits=1):
             # A small subsample may hold fewer distinct artists than clusters: instability, and counted as such.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            other.fit(subsample)
-        agreements.append(adjusted_rand_score(kmeans.labels_, other.predict(scaled)))
+            found = other.fit(subsample).predict(scaled)
+        agreements.append(adjusted_rand_score(kmeans.labels_, found))
     return float(np.mean(agreements))
 
 
-def _silhouette(scaled: Floats, labels: npt.NDArray[np.int32], seed: int) -> float | None:
+def silhouette(scaled: Floats, labels: Labels, seed: int) -> float | None:
+    """Measure how much closer artists are to their own cluster than to the next one.
+
+    Args:
+        scaled: Standardised features, shape (artists, features).
+        labels: The cluster of each artist.
+        seed: Draws the sample.
+
+    Returns:
+        -1 to 1 (best), on a sample of at most `SILHOUETTE_SAMPLE` artists; None if it is undefined: it needs at least
+        two clusters, and fewer clusters than artists.
+    """
     # The legacy generator draws the sample that `silhouette_score(sample_size=..., random_state=...)` would.
     sample = np.random.RandomState(seed).permutation(len(scaled))[:SILHOUETTE_SAMPLE]
     if not 2 <= len(np.unique(labels[sample])) < len(sample):
         return None
-    return float(silhouette_score(scaled[sample], labels[sample]))
-
-
-def _on_scale(followers: pd.Series, scale: str) -> Floats:
-    values: Floats = followers.to_numpy(dtype=np.float64)
-    return np.log1p(values) if scale == "log1p" else values
+    # By default all distances of the sample are held at once: 800 MB, and no faster.
+    with config_context(working_memory=_SILHOUETTE_MEGABYTES), threadpool_limits(limits=1):
+        return float(silhouette_score(scaled[sample], labels[sample]))

@@ -81,6 +81,26 @@ def made_artists(members: int = 30, seed: int = 1) -> pd.DataFrame:
     )
 
 
+def made_heavy_tailed_artists(count: int = 2_000, seed: int = 1) -> pd.DataFrame:
+    """Artists as a large collection has them: most in one or two playlists, a few in very many."""
+    draw = np.random.default_rng(seed)
+    appearances = np.minimum(np.floor(draw.random(count) ** -1.6), 250_000)
+    averaged = np.minimum(appearances, 300).astype(int)
+    followers = np.floor(draw.random(averaged.sum()) ** -0.5)
+    avg_followers = np.add.reduceat(followers, np.cumsum(averaged) - averaged) / averaged
+    tracks = np.ceil(appearances**0.6 * draw.lognormal(0, 0.8, count))
+    return pd.DataFrame(
+        {
+            "playlist_appearances": appearances,
+            "avg_followers": avg_followers,
+            "track_count": tracks,
+            "followers_per_playlist": avg_followers / appearances,
+            "tracks_per_playlist": tracks / appearances,
+        },
+        index=pd.Index([f"spotify:artist:{number:022d}" for number in range(count)], name="artist_uri"),
+    )
+
+
 @pytest.fixture
 def playlists() -> pd.DataFrame:
     return made_playlists()
@@ -89,6 +109,11 @@ def playlists() -> pd.DataFrame:
 @pytest.fixture
 def artists() -> pd.DataFrame:
     return made_artists()
+
+
+@pytest.fixture
+def heavy_tailed() -> pd.DataFrame:
+    return made_heavy_tailed_artists()
 
 
 Store = Callable[[Connection, pd.DataFrame, pd.DataFrame], None]

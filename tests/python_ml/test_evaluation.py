@@ -2,14 +2,26 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.cluster import KMeans
-from sklearn.metrics import adjusted_rand_score, mean_absolute_error, mean_squared_error, r2_score, silhouette_score
+from sklearn.metrics import (
+    adjusted_rand_score,
+    davies_bouldin_score,
+    mean_absolute_error,
+    mean_squared_error,
+    r2_score,
+    silhouette_score,
+)
 from sklearn.preprocessing import StandardScaler
 
 from python_ml import artist_trends, evaluation
 
 
 def values(metrics: list[evaluation.Metric]) -> dict[tuple[str, str | None, str | None], float]:
-    return {metric[:3]: metric.value for metric in metrics}
+    return {metric[1:4]: metric.value for metric in metrics}
+
+
+def quality(model: artist_trends.TrendsModel) -> evaluation.ClusterQuality:
+    spaces = {"raw": model.scaled, "log1p": model.scaled * 2}
+    return evaluation.cluster_quality(spaces, "raw", model.kmeans)
 
 
 ACTUAL = pd.Series([1.0, 1, 2, 4, 1, 7], index=range(10, 16))
@@ -57,7 +69,7 @@ def test_each_scale_has_every_metric_for_every_split_once():
 
 def test_cluster_metrics_agree_with_scikit_learn(artists):
     model = artist_trends.fit(artists)
-    measured = values(evaluation.cluster_metrics(model.scaled, model.kmeans))
+    measured = values(evaluation.cluster_metrics(model.kmeans, quality(model)))
     scaled = StandardScaler().fit_transform(artists[list(artist_trends.FEATURES)])
     assert measured["silhouette", None, None] == pytest.approx(
         silhouette_score(scaled, model.kmeans.labels_), abs=1e-12
@@ -69,7 +81,7 @@ def test_cluster_metrics_agree_with_scikit_learn(artists):
 def test_the_silhouette_of_many_artists_is_that_of_the_seeded_sample(artists, monkeypatch):
     monkeypatch.setattr(evaluation, "SILHOUETTE_SAMPLE", 40)
     model = artist_trends.fit(artists)
-    measured = values(evaluation.cluster_metrics(model.scaled, model.kmeans))["silhouette", None, None]
+    measured = values(evaluation.cluster_metrics(model.kmeans, quality(model)))["silhouette", None, None]
     sampled = silhouette_score(model.scaled, model.kmeans.labels_, sample_size=40, random_state=42)
     assert measured == pytest.approx(sampled, abs=1e-12)
     assert measured != pytest.approx(silhouette_score(model.scaled, model.kmeans.labels_), abs=1e-6)
@@ -98,7 +110,7 @@ def test_stability_is_the_mean_agreement_with_five_models_fitted_on_four_fifths(
 
 def test_five_artists_have_no_silhouette_and_are_measured_all_the_same(artists):
     model = artist_trends.fit(artists.drop_duplicates("planted"))
-    measured = values(evaluation.cluster_metrics(model.scaled, model.kmeans))
+    measured = values(evaluation.cluster_metrics(model.kmeans, quality(model)))
     assert measured == {("inertia", None, None): pytest.approx(0), ("stability", None, None): 1}
 
 
@@ -107,6 +119,34 @@ def test_a_subsample_with_too_few_different_artists_is_measured_without_a_warnin
     mostly_one = pd.concat([few, *(few.head(1).set_axis([f"copy {number}"]) for number in range(40))])
     model = artist_trends.fit(mostly_one)
     assert -1 <= evaluation.stability(model.scaled, model.kmeans) <= 1
+
+
+def test_the_quality_of_a_clustering_is_what_scikit_learn_measures_on_each_scale(artists):
+    values_of = artists[list(artist_trends.FEATURES)]
+    spaces = {
+        "raw": StandardScaler().fit_transform(values_of),
+        "log1p": StandardScaler().fit_transform(np.log1p(values_of)),
+    }
+    kmeans = KMeans(n_clusters=3, n_init=10, random_state=42).fit(spaces["log1p"])
+    measured = evaluation.cluster_quality(spaces, "log1p", kmeans)
+    assert (measured.n_clusters, measured.largest_share) == (3, np.bincount(kmeans.labels_).max() / len(artists))
+    assert measured.stability == evaluation.stability(spaces["log1p"], kmeans)
+    for scale, scaled in spaces.items():
+        assert measured.silhouette[scale] == pytest.approx(silhouette_score(scaled, kmeans.labels_), abs=1e-12)
+        assert measured.davies_bouldin[scale] == pytest.approx(davies_bouldin_score(scaled, kmeans.labels_), abs=1e-12)
+    assert measured.silhouette["raw"] != measured.silhouette["log1p"]
+
+
+def test_every_measure_of_a_quality_becomes_a_metric_of_its_candidate():
+    measured = evaluation.ClusterQuality(3, 0.5, 0.9, {"raw": 0.1, "log1p": 0.2}, {"raw": 1.5})
+    assert measured.metrics("log_scaled") == [
+        ("log_scaled", "n_clusters", None, None, 3.0),
+        ("log_scaled", "largest_share", None, None, 0.5),
+        ("log_scaled", "stability", None, None, 0.9),
+        ("log_scaled", "silhouette", "raw", None, 0.1),
+        ("log_scaled", "silhouette", "log1p", None, 0.2),
+        ("log_scaled", "davies_bouldin", "raw", None, 1.5),
+    ]
 
 
 def test_rmse_and_mae_are_in_the_units_of_scikit_learn(playlists):
