@@ -59,7 +59,7 @@ def publish(connection: Connection, run_id: int, model: str, results: Results, f
         _copy_rows(connection, run_id, table, results.rows)
         cursor.executemany(
             "insert into ml.model_metrics (run_id, metric, scale, split, value) values (%s, %s, %s, %s, %s)",
-            [(run_id, *metric) for metric in results.metrics],
+            [(run_id, *measured) for candidate, *measured in results.metrics if candidate is None],
         )
         cursor.executemany(
             "insert into ml.feature_importances (run_id, method, feature, importance) values (%s, %s, %s, %s)",

@@ -9,7 +9,7 @@ from python_ml import artist_trends, evaluation
 
 
 def values(metrics: list[evaluation.Metric]) -> dict[tuple[str, str | None, str | None], float]:
-    return {metric[:3]: metric.value for metric in metrics}
+    return {metric[1:4]: metric.value for metric in metrics}
 
 
 ACTUAL = pd.Series([1.0, 1, 2, 4, 1, 7], index=range(10, 16))
