@@ -103,7 +103,7 @@ def held_out_measures(actual: Floats, predicted: Floats, predicted_log1p: Floats
         By metric and scale: `rmse`, `mae` and `r2` on both scales; without a scale `within_factor_two` (share of
         playlists with followers from half to twice the prediction), `spearman`, and `roc_auc_at_least_<n>` and
         `average_precision_at_least_<n>` of ranking those with at least 2 and 10 followers first. What is undefined is
-        left out: a rank correlation with a constant, a ranking of playlists that are all of one kind.
+        left out: r2 of a single playlist, a rank correlation with a constant, a ranking of playlists of one kind.
     """
     answers: dict[Scale, Floats] = {
         "raw": predicted,
@@ -114,7 +114,8 @@ def held_out_measures(actual: Floats, predicted: Floats, predicted_log1p: Floats
         truth = _on_scale(actual, scale)
         measures["rmse", scale] = float(root_mean_squared_error(truth, answer))
         measures["mae", scale] = float(mean_absolute_error(truth, answer))
-        measures["r2", scale] = float(r2_score(truth, answer))
+        if len(truth) > 1:
+            measures["r2", scale] = float(r2_score(truth, answer))
     measures["within_factor_two", None] = float(within_factor_two(actual, predicted).mean())
     if np.ptp(actual) > 0 and np.ptp(predicted) > 0:
         measures["spearman", None] = _rank_correlation(actual, predicted)
@@ -183,24 +184,29 @@ def champion(incumbent: str, errors: Mapping[str, Sequence[float]], test_size: f
     return best if gains.mean() > _NOISE_FACTOR * noise else incumbent
 
 
-def interval_metrics(candidate: str, actual: Floats, interval: Intervals) -> list[Metric]:
+def interval_metrics(candidate: str, actual: Floats, interval: Intervals, predicted: Floats) -> list[Metric]:
     """Measure prediction intervals on playlists that they were not calibrated on.
 
     Returns:
         Of split `test`: `interval_coverage`, share of playlists with followers within the interval; `interval_width`,
         mean of high minus low in followers; `interval_coverage_one_less`, the coverage if each interval ended one
         follower earlier where it can. Followers are counts: what coverage exceeds the stated one is forced where that
-        last falls short of it.
+        last falls short of it. And `interval_coverage` of splits `test_tenth_1` to `test_tenth_10`, tenths of the
+        playlists in ascending order of prediction; fewer than ten playlists have none.
     """
     low, high = interval
+    covered = (low <= actual) & (actual <= high)
     shorter = np.maximum(low, high - 1)
-    return [
-        Metric(candidate, "interval_coverage", None, "test", float(((low <= actual) & (actual <= high)).mean())),
+    metrics = [
+        Metric(candidate, "interval_coverage", None, "test", float(covered.mean())),
         Metric(
             candidate, "interval_coverage_one_less", None, "test", float(((low <= actual) & (actual <= shorter)).mean())
         ),
         Metric(candidate, "interval_width", "raw", "test", float((high - low).mean())),
     ]
+    for split, tenth in _tenths(predicted):
+        metrics.append(Metric(candidate, "interval_coverage", None, split, float(covered[tenth].mean())))
+    return metrics
 
 
 def confidence_metrics(candidate: str, happened: npt.NDArray[np.bool_], confidence: Floats) -> list[Metric]:
@@ -215,20 +221,28 @@ def confidence_metrics(candidate: str, happened: npt.NDArray[np.bool_], confiden
         Metric(candidate, "confidence_predicted", None, "test", float(confidence.mean())),
         Metric(candidate, "confidence_observed", None, "test", float(happened.mean())),
     ]
-    if len(confidence) < TENTHS:
-        return metrics
     differences = []
-    for number, tenth in enumerate(np.array_split(np.argsort(confidence, kind="stable"), TENTHS), start=1):
+    for split, tenth in _tenths(confidence):
         predicted, observed = float(confidence[tenth].mean()), float(happened[tenth].mean())
-        metrics.append(Metric(candidate, "confidence_predicted", None, f"test_tenth_{number}", predicted))
-        metrics.append(Metric(candidate, "confidence_observed", None, f"test_tenth_{number}", observed))
+        metrics.append(Metric(candidate, "confidence_predicted", None, split, predicted))
+        metrics.append(Metric(candidate, "confidence_observed", None, split, observed))
         differences.append(abs(predicted - observed))
-    return [*metrics, Metric(candidate, "confidence_error", None, "test", float(np.mean(differences)))]
+    if differences:
+        metrics.append(Metric(candidate, "confidence_error", None, "test", float(np.mean(differences))))
+    return metrics
 
 
 def within_factor_two(actual: Floats, predicted: Floats) -> npt.NDArray[np.bool_]:
     """Say of each playlist whether it has from half to twice the predicted followers."""
     return (predicted / 2 <= actual) & (actual <= 2 * predicted)
+
+
+def _tenths(ranked_by: Floats) -> list[tuple[str, npt.NDArray[np.int64]]]:
+    """Return split and rows of each tenth, ascending; none where there are fewer than ten rows."""
+    if len(ranked_by) < TENTHS:
+        return []
+    tenths = np.array_split(np.argsort(ranked_by, kind="stable"), TENTHS)
+    return [(f"test_tenth_{number}", rows) for number, rows in enumerate(tenths, start=1)]
 
 
 def _rank_correlation(one: Floats, other: Floats) -> float:

@@ -4,6 +4,10 @@ Calibrating playlists, which the model that predicted them has not seen, are put
 A new playlist belongs to the group that its prediction falls into, and may be expected to fare as those in it did: most
 of them have followers within the group's interval (split conformal, a calibration of its own for each group), and a
 share of them has followers within a factor of two of the prediction (the confidence).
+
+Every group is covered as often as stated where that makes intervals no wider, on the whole, than one interval that is
+the same for all. Where popular playlists differ too much for that, groups may be covered less often, and others make up
+for it: the coverage then holds over all playlists and not for each prediction, as that of the constant interval does.
 """
 
 from collections.abc import Mapping
@@ -20,6 +24,12 @@ MIN_CALIBRATING = 4
 # Enough for a quantile and a share that are worth their digits; more groups follow the prediction more closely.
 MIN_IN_A_GROUP = 250
 MOST_GROUPS = 100
+# Groups are covered less often than stated only if that makes intervals narrower than the constant one by this much;
+# one that varies by less has hardly more to say.
+_WORTH = 0.95
+_LEAST_PCT = 50
+# What is chosen from many fits those it was chosen on a little better than others.
+_CHOICE_PCT = 1
 # Which share of a group may lie below its interval, tried in turn; the rest of those missed lies above.
 _BELOW_PCTS = range(0, 100 - COVERAGE_PCT + 1, 2)
 
@@ -58,7 +68,7 @@ def calibrate(predicted: Floats, actual: Floats, most_groups: int = MOST_GROUPS)
     ascending = predicted[order]
     starts = _group_starts(ascending, most_groups)
     groups = [np.sort(group) for group in np.split(actual[order].astype(np.int64), starts[1:])]
-    low, high = _shortest(groups)
+    low, high = _no_wider_than_constant(groups)
     return {
         "edges": ascending[starts[1:]],
         "starts": np.append(starts, len(predicted)),
@@ -69,7 +79,7 @@ def calibrate(predicted: Floats, actual: Floats, most_groups: int = MOST_GROUPS)
 
 
 def intervals(calibration: Mapping[str, Any], predicted: Floats) -> Intervals:
-    """Return the interval of each prediction: at least `COVERAGE_PCT` of such playlists have followers within it."""
+    """Return the interval of each prediction: at least `COVERAGE_PCT` of playlists have followers within theirs."""
     group = _group_of(calibration, predicted)
     return Intervals(calibration["low"][group], calibration["high"][group])
 
@@ -106,28 +116,80 @@ def _group_starts(ascending: Floats, most_groups: int) -> Ints:
     return np.array(starts)
 
 
-def _shortest(groups: list[Ints]) -> Intervals:
-    """Return the interval of each group, at the share below that makes them shortest on the whole."""
-    found = [_at(groups, below) for below in _BELOW_PCTS if _is_possible(groups, below)]
-    sizes = np.array([len(group) for group in groups])
-    return min(found, key=lambda interval: float(((interval.high - interval.low) * sizes).sum()))
+def _no_wider_than_constant(groups: list[Ints]) -> Intervals:
+    """Cover each group as stated, or as nearly so as keeps the intervals no wider than the constant one."""
+    below, even = _shortest(groups)
+    sizes = _sizes(groups)
+    _, constant = _shortest([np.sort(np.concatenate(groups))])
+    widest = float((constant.high - constant.low).sum() * sizes.sum())
+    if _width(even, sizes) <= widest:
+        return even
+    for least_pct in range(COVERAGE_PCT - 5, _LEAST_PCT - 1, -5):
+        uneven = _uneven(groups, below, least_pct)
+        if _width(uneven, sizes) <= _WORTH * widest:
+            return uneven
+    return Intervals(np.repeat(constant.low, len(groups)), np.repeat(constant.high, len(groups)))
+
+
+def _shortest(groups: list[Ints]) -> tuple[int, Intervals]:
+    """Cover each group as stated, with the share below that makes the intervals shortest on the whole; return both."""
+    found = [(below, _at(groups, below, COVERAGE_PCT)) for below in _BELOW_PCTS if _is_possible(groups, below)]
+    sizes = _sizes(groups)
+    return min(found, key=lambda shaped: _width(shaped[1], sizes))
+
+
+def _uneven(groups: list[Ints], below_pct: int, least_pct: int) -> Intervals:
+    """Cover each group at `least_pct` or more so that all together are covered as stated, in the least width.
+
+    A group is covered further as long as the width that costs is worth it, and the price of a playlist is raised until
+    enough of them are covered.
+    """
+    sizes = _sizes(groups)
+    rungs = [_at(groups, below_pct, pct) for pct in range(least_pct, 100)]
+    width = np.array([(rung.high - rung.low) * sizes for rung in rungs])
+    covered = np.array([_covered(groups, rung) for rung in rungs])
+    needed = -(-(COVERAGE_PCT + _CHOICE_PCT) * (sizes.sum() + 1) // 100)
+    every = np.arange(len(groups))
+    best = np.full(len(groups), len(rungs) - 1)
+    for price in np.geomspace(1e-3, 1e6, 400):
+        choice = np.argmin(width - price * covered, axis=0)
+        if covered[choice, every].sum() >= needed:
+            best = choice
+            break
+    low, high = (np.array(ends)[best, every] for ends in zip(*rungs, strict=True))
+    return Intervals(low, high)
+
+
+def _sizes(groups: list[Ints]) -> Ints:
+    return np.array([len(group) for group in groups])
+
+
+def _width(interval: Intervals, sizes: Ints) -> float:
+    return float(((interval.high - interval.low) * sizes).sum())
+
+
+def _covered(groups: list[Ints], interval: Intervals) -> list[int]:
+    return [
+        int(group.searchsorted(high, side="right") - group.searchsorted(low, side="left"))
+        for group, low, high in zip(groups, *interval, strict=True)
+    ]
 
 
 def _is_possible(groups: list[Ints], below_pct: int) -> bool:
-    return all(_ranks(len(group), below_pct)[1] <= len(group) for group in groups)
+    return all(_ranks(len(group), below_pct, COVERAGE_PCT)[1] <= len(group) for group in groups)
 
 
-def _at(groups: list[Ints], below_pct: int) -> Intervals:
-    ends = [(group, *_ranks(len(group), below_pct)) for group in groups]
+def _at(groups: list[Ints], below_pct: int, pct: int) -> Intervals:
+    ends = [(group, *_ranks(len(group), below_pct, pct)) for group in groups]
     # Nobody has less than one follower.
     low = np.array([group[first - 1] if first else 1 for group, first, _ in ends])
-    return Intervals(low, np.array([group[last - 1] for group, _, last in ends]))
+    return Intervals(low, np.array([group[min(last, len(group)) - 1] for group, _, last in ends]))
 
 
-def _ranks(count: int, below_pct: int) -> tuple[int, int]:
-    """Ranks, from 1, between which a further member falls with at least the coverage; first 0 is no bound below.
+def _ranks(count: int, below_pct: int, pct: int) -> tuple[int, int]:
+    """Ranks, from 1, between which a further member falls with a chance of at least `pct`; first 0 is no bound below.
 
     It falls into each of the `count + 1` gaps between the sorted members with the same chance.
     """
     first = below_pct * (count + 1) // 100
-    return first, first - (-COVERAGE_PCT * (count + 1) // 100)
+    return first, first - (-pct * (count + 1) // 100)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.model_selection import KFold, train_test_split
+from threadpoolctl import threadpool_limits
 
 from python_ml import evaluation, intervals
 from python_ml.errors import NotEnoughData
@@ -153,6 +154,12 @@ def train(features: pd.DataFrame, serving: str | None) -> Popularity:
     Raises:
         NotEnoughData: there are fewer than `MIN_PLAYLISTS` playlists.
     """
+    # Boosting is quick on one core, and its threads wait for each other where other work has the cores.
+    with threadpool_limits(limits=1, user_api="openmp"):
+        return _train(features, serving)
+
+
+def _train(features: pd.DataFrame, serving: str | None) -> Popularity:
     forest = fit(features)
     followers = features[TARGET].to_numpy(dtype=np.float64)
     comparison = _compare(features.loc[forest.train_pids])
@@ -195,10 +202,10 @@ def score(model: Mapping[str, Any], features: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Indexed like `features`: `predicted_followers` (float64, at least 1); `interval_low` and `interval_high` (int64,
-        at least 1), between which, both included, the followers of at least 80 % of playlists with about such a
-        prediction lie; `confidence_score` (float64, 0 to 1), the chance that the followers lie within a factor of two
-        of the prediction. A prediction may lie outside its interval: one is a mean that few large playlists raise, the
-        other holds what most have.
+        at least 1), between which, both included, the followers of at least 80 % of playlists lie (see `intervals` for
+        when that holds for each prediction); `confidence_score` (float64, 0 to 1), the chance that the followers lie
+        within a factor of two of the prediction. A prediction may lie outside its interval: one is a mean that few
+        large playlists raise, the other holds what most have.
     """
     predicted = _predict(model, features)
     low, high = intervals.intervals(model["calibration"], predicted)
@@ -294,6 +301,8 @@ def _fit_on(name: str, features: pd.DataFrame) -> dict[str, Any]:
 
 def _predict(model: Mapping[str, Any], features: pd.DataFrame) -> Floats:
     candidate = CANDIDATES[model["candidate"]]
+    if features.empty:
+        return np.empty(0)
     return candidate.predict(model["estimators"], features[list(candidate.features)])
 
 
@@ -307,10 +316,10 @@ def _test_metrics(
         for measure, value in evaluation.held_out_measures(actual, predicted).items()
     ]
     metrics += evaluation.interval_metrics(
-        champion, actual, intervals.Intervals(columns["interval_low"], columns["interval_high"])
+        champion, actual, intervals.Intervals(columns["interval_low"], columns["interval_high"]), predicted
     )
     metrics += evaluation.interval_metrics(
-        "constant_interval", actual, intervals.intervals(constant, np.ones(len(actual)))
+        "constant_interval", actual, intervals.intervals(constant, np.ones(len(actual))), predicted
     )
     within = evaluation.within_factor_two(actual, predicted)
     return metrics + evaluation.confidence_metrics(champion, within, columns["confidence_score"])
