@@ -13,8 +13,9 @@ from sklearn.cluster import KMeans
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from python_ml.cluster_evaluation import ClusterQuality, cluster_metrics, cluster_quality
 from python_ml.errors import NotEnoughData
-from python_ml.evaluation import ClusterQuality, Metric, Scale, cluster_metrics, cluster_quality
+from python_ml.evaluation import Metric, Scale
 
 MODEL = "artist_trends"
 FEATURES = ("playlist_appearances", "avg_followers", "track_count", "followers_per_playlist", "tracks_per_playlist")

@@ -1,43 +1,40 @@
-"""Measure the models: each number here can be recomputed with scikit-learn from the feature views."""
+"""Measure predictions of followers: each number here can be recomputed with scikit-learn from the feature views."""
 
-import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn import config_context
-from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import (
-    adjusted_rand_score,
-    davies_bouldin_score,
+    average_precision_score,
     mean_absolute_error,
     r2_score,
+    roc_auc_score,
     root_mean_squared_error,
-    silhouette_score,
 )
-from threadpoolctl import threadpool_limits
 
-SILHOUETTE_SAMPLE = 10_000
-STABILITY_REPEATS = 5
-STABILITY_SHARE = 0.8
-_SILHOUETTE_MEGABYTES = 64
+from python_ml.intervals import Intervals
+
+THRESHOLDS = (2, 10)
+TENTHS = 10
+# Student's t with four degrees of freedom, 97.5 %: what chance alone reaches once in forty comparisons.
+SPLITS = 5
+_NOISE_FACTOR = 2.776
 
 Floats = npt.NDArray[np.float64]
-Labels = npt.NDArray[np.int32]
 Scale = Literal["raw", "log1p"]
+# By metric and scale.
+Measures = dict[tuple[str, Scale | None], float]
 
 
 class Metric(NamedTuple):
     """One measured number.
 
     Attributes:
-        candidate: Which of the competing models was measured; None for the one that the specification names.
+        candidate: Which of the competing models; None is the model that the run is of, as specified.
         metric: What was measured.
-        scale: Whether the target (of a clustering: each feature) was taken as it is or as its log1p.
+        scale: That of the target; None where it makes no difference.
         split: The rows it was measured on.
         value: The number.
     """
@@ -70,13 +67,13 @@ def popularity_metrics(
     """
     metrics: list[Metric] = []
     for scale in ("raw", "log1p"):
-        train, test = _on_scale(actual[train_pids], scale), _on_scale(actual[test_pids], scale)
+        train, test = _on_scale(_values(actual[train_pids]), scale), _on_scale(_values(actual[test_pids]), scale)
         answers = {
-            "test": (test, _on_scale(predicted[test_pids], scale)),
-            "train": (train, _on_scale(predicted[train_pids], scale)),
+            "test": (test, _on_scale(_values(predicted[test_pids]), scale)),
+            "train": (train, _on_scale(_values(predicted[train_pids]), scale)),
             "baseline_mean": (test, np.full_like(test, train.mean())),
             "baseline_median": (test, np.full_like(test, np.median(train))),
-            "baseline_one": (test, np.full_like(test, _on_scale(pd.Series([1.0]), scale)[0])),
+            "baseline_one": (test, np.full_like(test, _on_scale(np.ones(1), scale)[0])),
         }
         for split, (truth, answer) in answers.items():
             metrics.append(Metric(None, "rmse", scale, split, float(root_mean_squared_error(truth, answer))))
@@ -85,130 +82,170 @@ def popularity_metrics(
     return metrics
 
 
-def _on_scale(followers: pd.Series, scale: str) -> Floats:
-    values: Floats = followers.to_numpy(dtype=np.float64)
-    return np.log1p(values) if scale == "log1p" else values
-
-
-@dataclass(frozen=True)
-class ClusterQuality:
-    """What speaks for a clustering, and against it.
-
-    Attributes:
-        n_clusters: How many clusters it has.
-        largest_share: Share of the artists that are in the largest one, 0 to 1.
-        stability: See `stability`.
-        silhouette: See `silhouette`, by scale; a scale is left out if it is undefined.
-        davies_bouldin: How wide clusters are beside the distance from the one they resemble most, averaged, 0 (best)
-            and up, by scale; a scale is left out if it is undefined.
-    """
-
-    n_clusters: int
-    largest_share: float
-    stability: float
-    silhouette: Mapping[Scale, float]
-    davies_bouldin: Mapping[Scale, float]
-
-    def metrics(self, candidate: str) -> list[Metric]:
-        """Return all of it as metrics of a candidate."""
-        by_scale = {"silhouette": self.silhouette, "davies_bouldin": self.davies_bouldin}
-        return [
-            Metric(candidate, "n_clusters", None, None, float(self.n_clusters)),
-            Metric(candidate, "largest_share", None, None, self.largest_share),
-            Metric(candidate, "stability", None, None, self.stability),
-            *(
-                Metric(candidate, metric, scale, None, value)
-                for metric, values in by_scale.items()
-                for scale, value in values.items()
-            ),
-        ]
-
-
-def cluster_quality(spaces: Mapping[Scale, Floats], found_on: Scale, kmeans: Any) -> ClusterQuality:
-    """Measure a clustering on every scale, so that it can be compared with one that was found on another.
-
-    A clustering looks best on the scale that it was found on: two of them are compared on one scale, or by what needs
-    none (stability, and how artists spread over the clusters).
+def held_out_measures(actual: Floats, predicted: Floats, predicted_log1p: Floats | None = None) -> Measures:
+    """Measure predictions of followers that were not fitted on them.
 
     Args:
-        spaces: By scale, standardised features, shape (artists, features), in the order the model was fitted on.
-        found_on: The scale that the model was fitted on.
-        kmeans: The fitted scikit-learn KMeans.
-    """
-    labels = np.asarray(kmeans.labels_)
-    sizes = np.unique(labels, return_counts=True)[1]
-    separations = {scale: silhouette(scaled, labels, kmeans.random_state) for scale, scaled in spaces.items()}
-    widths: dict[Scale, float] = {}
-    if 2 <= len(sizes) < len(labels):
-        with threadpool_limits(limits=1):
-            widths = {scale: float(davies_bouldin_score(scaled, labels)) for scale, scaled in spaces.items()}
-    return ClusterQuality(
-        n_clusters=len(sizes),
-        largest_share=float(sizes.max() / sizes.sum()),
-        stability=stability(spaces[found_on], kmeans),
-        silhouette={scale: value for scale, value in separations.items() if value is not None},
-        davies_bouldin=widths,
-    )
-
-
-def cluster_metrics(kmeans: Any, quality: ClusterQuality) -> list[Metric]:
-    """Return the measures of the clustering that the specification names, each on the scale that it was found on.
-
-    Args:
-        kmeans: The fitted scikit-learn KMeans.
-        quality: As `cluster_quality` measured it.
+        actual: Followers, shape (playlists,).
+        predicted: Predicted followers, at least 0.
+        predicted_log1p: What is answered on the log1p scale, where that is not the same prediction transformed.
 
     Returns:
-        `inertia` (sum of squared distances to the centres), `stability`, and `silhouette` unless it is undefined.
+        By metric and scale: `rmse`, `mae` and `r2` on both scales; without a scale `within_factor_two` (share of
+        playlists with followers from half to twice the prediction), `spearman`, and `roc_auc_at_least_<n>` and
+        `average_precision_at_least_<n>` of ranking those with at least 2 and 10 followers first. What is undefined is
+        left out: r2 of a single playlist, a rank correlation with a constant, a ranking of playlists of one kind.
     """
-    return [
-        Metric(None, "inertia", None, None, float(kmeans.inertia_)),
-        Metric(None, "stability", None, None, quality.stability),
-        *(
-            Metric(None, "silhouette", None, None, value)
-            for scale, value in quality.silhouette.items()
-            if scale == "raw"
+    answers: dict[Scale, Floats] = {
+        "raw": predicted,
+        "log1p": np.log1p(predicted) if predicted_log1p is None else predicted_log1p,
+    }
+    measures: Measures = {}
+    for scale, answer in answers.items():
+        truth = _on_scale(actual, scale)
+        measures["rmse", scale] = float(root_mean_squared_error(truth, answer))
+        measures["mae", scale] = float(mean_absolute_error(truth, answer))
+        if len(truth) > 1:
+            measures["r2", scale] = float(r2_score(truth, answer))
+    measures["within_factor_two", None] = float(within_factor_two(actual, predicted).mean())
+    if np.ptp(actual) > 0 and np.ptp(predicted) > 0:
+        measures["spearman", None] = _rank_correlation(actual, predicted)
+    for least in THRESHOLDS:
+        has = actual >= least
+        if has.any() and not has.all():
+            measures[f"roc_auc_at_least_{least}", None] = float(roc_auc_score(has, predicted))
+            measures[f"average_precision_at_least_{least}", None] = float(average_precision_score(has, predicted))
+    return measures
+
+
+def constant_measures(train: Floats, test: Floats) -> dict[str, Measures]:
+    """Measure the constants that a model must beat, each chosen on the training part, anew on each scale.
+
+    Args:
+        train: Followers that the constants are chosen on.
+        test: Followers that they are measured on.
+
+    Returns:
+        Measures as `held_out_measures` gives them of `constant_one`, `constant_mean` and `constant_median`.
+    """
+    log1p = np.log1p(train)
+    constants = {
+        "constant_one": (1.0, float(np.log1p(1.0))),
+        "constant_mean": (float(train.mean()), float(log1p.mean())),
+        "constant_median": (float(np.median(train)), float(np.median(log1p))),
+    }
+    return {
+        name: held_out_measures(test, np.full_like(test, raw), np.full_like(test, on_log1p))
+        for name, (raw, on_log1p) in constants.items()
+    }
+
+
+def repeated_metrics(candidate: str, splits: Sequence[Measures]) -> list[Metric]:
+    """Return mean and standard deviation over the splits of every measure that all of them have."""
+    metrics = []
+    for measure in splits[0]:
+        if all(measure in split for split in splits):
+            values = np.array([split[measure] for split in splits])
+            metrics.append(Metric(candidate, *measure, "repeated_mean", float(values.mean())))
+            metrics.append(Metric(candidate, *measure, "repeated_sd", float(values.std(ddof=1))))
+    return metrics
+
+
+def champion(incumbent: str, errors: Mapping[str, Sequence[float]], test_size: float) -> str:
+    """Choose which candidate is to serve.
+
+    The challenger with the least mean error takes over only if it is better than the incumbent by more than the noise:
+    if the mean of the differences, split by split, exceeds 2.776 times its standard error (t-test at 97.5 % over five
+    splits). That error is the corrected one of Nadeau and Bengio (2003): the splits share training rows, and so agree
+    more than independent ones would.
+
+    Args:
+        incumbent: The candidate that serves, one of `errors`.
+        errors: Held-out errors of each candidate on the same `SPLITS` splits.
+        test_size: Share of the rows that each split holds out.
+
+    Returns:
+        Name of the candidate that is to serve from now on.
+    """
+    best = min(errors, key=lambda name: (float(np.mean(errors[name])), name != incumbent))
+    gains = np.array(errors[incumbent]) - np.array(errors[best])
+    if len(gains) != SPLITS:
+        raise ValueError(f"the noise is known for {SPLITS} splits, and there are {len(gains)}")
+    noise = np.sqrt((1 / SPLITS + test_size / (1 - test_size)) * gains.var(ddof=1))
+    return best if gains.mean() > _NOISE_FACTOR * noise else incumbent
+
+
+def interval_metrics(candidate: str, actual: Floats, interval: Intervals, predicted: Floats) -> list[Metric]:
+    """Measure prediction intervals on playlists that they were not calibrated on.
+
+    Returns:
+        Of split `test`: `interval_coverage`, share of playlists with followers within the interval; `interval_width`,
+        mean of high minus low in followers; `interval_coverage_one_less`, the coverage if each interval ended one
+        follower earlier where it can. Followers are counts: what coverage exceeds the stated one is forced where that
+        last falls short of it. And `interval_coverage` of splits `test_tenth_1` to `test_tenth_10`, tenths of the
+        playlists in ascending order of prediction; fewer than ten playlists have none.
+    """
+    low, high = interval
+    covered = (low <= actual) & (actual <= high)
+    shorter = np.maximum(low, high - 1)
+    metrics = [
+        Metric(candidate, "interval_coverage", None, "test", float(covered.mean())),
+        Metric(
+            candidate, "interval_coverage_one_less", None, "test", float(((low <= actual) & (actual <= shorter)).mean())
         ),
+        Metric(candidate, "interval_width", "raw", "test", float((high - low).mean())),
     ]
+    for split, tenth in _tenths(predicted):
+        metrics.append(Metric(candidate, "interval_coverage", None, split, float(covered[tenth].mean())))
+    return metrics
 
 
-def stability(scaled: Floats, kmeans: Any) -> float:
-    """Compare the clusters with those found when a fifth of the artists is left out.
-
-    Returns:
-        Mean adjusted Rand index (1: the same clusters; 0: no more alike than chance) between the model's labels and the
-        labels that `STABILITY_REPEATS` models, each fitted on a seeded subsample, give to all artists.
-    """
-    draw = np.random.default_rng(kmeans.random_state)
-    size = max(kmeans.n_clusters, round(STABILITY_SHARE * len(scaled)))
-    agreements = []
-    for repeat in range(STABILITY_REPEATS):
-        subsample = scaled[draw.choice(len(scaled), size=size, replace=False)]
-        other = clone(kmeans).set_params(random_state=kmeans.random_state + 1 + repeat)
-        with warnings.catch_warnings(), threadpool_limits(limits=1):
-            # A small subsample may hold fewer distinct artists than clusters: instability, and counted as such.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            found = other.fit(subsample).predict(scaled)
-        agreements.append(adjusted_rand_score(kmeans.labels_, found))
-    return float(np.mean(agreements))
-
-
-def silhouette(scaled: Floats, labels: Labels, seed: int) -> float | None:
-    """Measure how much closer artists are to their own cluster than to the next one.
-
-    Args:
-        scaled: Standardised features, shape (artists, features).
-        labels: The cluster of each artist.
-        seed: Draws the sample.
+def confidence_metrics(candidate: str, happened: npt.NDArray[np.bool_], confidence: Floats) -> list[Metric]:
+    """Compare confidence with what happened, by tenths of the playlists in ascending order of confidence.
 
     Returns:
-        -1 to 1 (best), on a sample of at most `SILHOUETTE_SAMPLE` artists; None if it is undefined: it needs at least
-        two clusters, and fewer clusters than artists.
+        `confidence_predicted` (mean confidence) and `confidence_observed` (share where it happened) of splits
+        `test_tenth_1` to `test_tenth_10` and of `test`, and of that `confidence_error`: the mean absolute difference of
+        the two over the tenths. Fewer than ten playlists have no tenths.
     """
-    # The legacy generator draws the sample that `silhouette_score(sample_size=..., random_state=...)` would.
-    sample = np.random.RandomState(seed).permutation(len(scaled))[:SILHOUETTE_SAMPLE]
-    if not 2 <= len(np.unique(labels[sample])) < len(sample):
-        return None
-    # By default all distances of the sample are held at once: 800 MB, and no faster.
-    with config_context(working_memory=_SILHOUETTE_MEGABYTES), threadpool_limits(limits=1):
-        return float(silhouette_score(scaled[sample], labels[sample]))
+    metrics = [
+        Metric(candidate, "confidence_predicted", None, "test", float(confidence.mean())),
+        Metric(candidate, "confidence_observed", None, "test", float(happened.mean())),
+    ]
+    differences = []
+    for split, tenth in _tenths(confidence):
+        predicted, observed = float(confidence[tenth].mean()), float(happened[tenth].mean())
+        metrics.append(Metric(candidate, "confidence_predicted", None, split, predicted))
+        metrics.append(Metric(candidate, "confidence_observed", None, split, observed))
+        differences.append(abs(predicted - observed))
+    if differences:
+        metrics.append(Metric(candidate, "confidence_error", None, "test", float(np.mean(differences))))
+    return metrics
+
+
+def within_factor_two(actual: Floats, predicted: Floats) -> npt.NDArray[np.bool_]:
+    """Say of each playlist whether it has from half to twice the predicted followers."""
+    return (predicted / 2 <= actual) & (actual <= 2 * predicted)
+
+
+def _tenths(ranked_by: Floats) -> list[tuple[str, npt.NDArray[np.int64]]]:
+    """Return split and rows of each tenth, ascending; none where there are fewer than ten rows."""
+    if len(ranked_by) < TENTHS:
+        return []
+    tenths = np.array_split(np.argsort(ranked_by, kind="stable"), TENTHS)
+    return [(f"test_tenth_{number}", rows) for number, rows in enumerate(tenths, start=1)]
+
+
+def _rank_correlation(one: Floats, other: Floats) -> float:
+    # Equal values share their mean rank. Summed here and not by a library that splits the sum among threads.
+    first, second = (pd.Series(values).rank().to_numpy() for values in (one, other))
+    first, second = first - first.mean(), second - second.mean()
+    return float((first * second).sum() / np.sqrt((first**2).sum() * (second**2).sum()))
+
+
+def _values(followers: pd.Series) -> Floats:
+    return followers.to_numpy(dtype=np.float64)
+
+
+def _on_scale(followers: Floats, scale: str) -> Floats:
+    return np.log1p(followers) if scale == "log1p" else followers

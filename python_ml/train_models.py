@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import pandas as pd
 from psycopg import Connection
 
-from python_ml import artist_trends, evaluation, features, model_store, playlist_popularity
+from python_ml import artist_trends, cluster_evaluation, features, model_store, playlist_popularity
 from python_ml.errors import NotEnoughData, TrainingInProgress
 from python_ml.features import FeatureView
 from python_ml.results import Results, prune, publish, publish_scores
@@ -258,17 +258,6 @@ def _popularity_scores(model: Mapping[str, Any], frame: pd.DataFrame) -> pd.Data
     return playlist_popularity.score(model, frame).assign(is_held_out=True)
 
 
-def _popularity_params() -> dict[str, Any]:
-    return {
-        "estimator": "RandomForestRegressor",
-        "estimator_params": playlist_popularity.estimator().get_params(),
-        "features": list(playlist_popularity.FEATURES),
-        "target": playlist_popularity.TARGET,
-        "test_size": playlist_popularity.TEST_SIZE,
-        "split_seed": playlist_popularity.SEED,
-    }
-
-
 def _trends_results(frame: pd.DataFrame, connection: Connection) -> Results:
     previous = connection.execute(
         "select distinct on (artist_uri) artist_uri, cluster_id from ml.artist_clusters"
@@ -287,9 +276,9 @@ def _trends_params() -> dict[str, Any]:
         "estimator_params": artist_trends.estimator().get_params(),
         "scaler": "StandardScaler",
         "features": list(artist_trends.FEATURES),
-        "silhouette_sample": evaluation.SILHOUETTE_SAMPLE,
-        "stability_repeats": evaluation.STABILITY_REPEATS,
-        "stability_share": evaluation.STABILITY_SHARE,
+        "silhouette_sample": cluster_evaluation.SILHOUETTE_SAMPLE,
+        "stability_repeats": cluster_evaluation.STABILITY_REPEATS,
+        "stability_share": cluster_evaluation.STABILITY_SHARE,
         "cluster_choices": list(artist_trends.CLUSTER_CHOICES),
         "choice_sample": artist_trends.CHOICE_SAMPLE,
         "clear_silhouette_gain": artist_trends.CLEAR_SILHOUETTE_GAIN,
@@ -299,6 +288,8 @@ def _trends_params() -> dict[str, Any]:
 
 
 MODELS = {
-    playlist_popularity.MODEL: Model(features.PLAYLISTS, _popularity_results, _popularity_scores, _popularity_params),
+    playlist_popularity.MODEL: Model(
+        features.PLAYLISTS, _popularity_results, _popularity_scores, playlist_popularity.params
+    ),
     artist_trends.MODEL: Model(features.ARTISTS, _trends_results, artist_trends.assign, _trends_params),
 }

@@ -59,6 +59,24 @@ def made_playlists(count: int = 300, seed: int = 1) -> pd.DataFrame:
     return frame.astype("float64")
 
 
+def skewed_playlists(count: int = 4_000, seed: int = 1) -> pd.DataFrame:
+    """Playlists with all features and followers as skewed as real ones, which edits and a description raise."""
+    draw = np.random.default_rng(seed)
+    playlists = made_playlists(count, seed).assign(
+        has_description=(draw.random(count) < 0.2).astype("float64"),
+        num_edits=np.ceil(draw.lognormal(2, 1, count)),
+        modified_day=np.floor(draw.exponential(300, count)),
+        title_words=draw.integers(1, 5, count).astype("float64"),
+        title_length=draw.integers(3, 30, count).astype("float64"),
+        genre_number=draw.integers(0, 17, count).astype("float64"),
+        repeated_share=draw.random(count) * (draw.random(count) < 0.3),
+    )
+    pull = 1.5 * (np.log(playlists["num_edits"]) - 2 + 2 * playlists["has_description"])
+    several = draw.random(count) < 1 / (1 + np.exp(1.2 - pull))
+    followers = np.where(several, 1 + np.ceil(np.exp(0.3 * pull) * draw.pareto(1.8, count)), 1.0)
+    return playlists.assign(num_followers=followers)
+
+
 CENTRES = np.array([[10, 2, 5], [4_000, 3, 60], [300, 90, 40], [60, 4, 900], [900, 40, 300]])
 
 
@@ -104,6 +122,11 @@ def made_heavy_tailed_artists(count: int = 2_000, seed: int = 1) -> pd.DataFrame
 @pytest.fixture
 def playlists() -> pd.DataFrame:
     return made_playlists()
+
+
+@pytest.fixture(scope="session")
+def effect() -> pd.DataFrame:
+    return skewed_playlists()
 
 
 @pytest.fixture

@@ -1,27 +1,15 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.cluster import KMeans
-from sklearn.metrics import (
-    adjusted_rand_score,
-    davies_bouldin_score,
-    mean_absolute_error,
-    mean_squared_error,
-    r2_score,
-    silhouette_score,
-)
-from sklearn.preprocessing import StandardScaler
+from scipy.stats import spearmanr
+from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
-from python_ml import artist_trends, evaluation
+from python_ml import evaluation
+from python_ml.intervals import Intervals
 
 
 def values(metrics: list[evaluation.Metric]) -> dict[tuple[str, str | None, str | None], float]:
     return {metric[1:4]: metric.value for metric in metrics}
-
-
-def quality(model: artist_trends.TrendsModel) -> evaluation.ClusterQuality:
-    spaces = {"raw": model.scaled, "log1p": model.scaled * 2}
-    return evaluation.cluster_quality(spaces, "raw", model.kmeans)
 
 
 ACTUAL = pd.Series([1.0, 1, 2, 4, 1, 7], index=range(10, 16))
@@ -67,86 +55,119 @@ def test_each_scale_has_every_metric_for_every_split_once():
     assert len(metrics) == len(values(metrics)) == 2 * 3 * 5
 
 
-def test_cluster_metrics_agree_with_scikit_learn(artists):
-    model = artist_trends.fit(artists)
-    measured = values(evaluation.cluster_metrics(model.kmeans, quality(model)))
-    scaled = StandardScaler().fit_transform(artists[list(artist_trends.FEATURES)])
-    assert measured["silhouette", None, None] == pytest.approx(
-        silhouette_score(scaled, model.kmeans.labels_), abs=1e-12
-    )
-    centres = model.kmeans.cluster_centers_[model.kmeans.labels_]
-    assert measured["inertia", None, None] == pytest.approx(((scaled - centres) ** 2).sum(), rel=1e-12)
+def test_held_out_measures_are_those_worked_out_by_hand():
+    actual, predicted = np.array([1.0, 1, 3, 12]), np.array([1.0, 2, 4, 3])
+    measured = evaluation.held_out_measures(actual, predicted)
+    assert measured["rmse", "raw"] == pytest.approx(np.sqrt((1 + 1 + 81) / 4))
+    assert measured["mae", "log1p"] == pytest.approx((np.log(3 / 2) + np.log(5 / 4) + np.log(13 / 4)) / 4)
+    assert measured["within_factor_two", None] == 3 / 4
+    # Those with at least 2 come third and fourth of four predictions: every pair is in order.
+    assert measured["roc_auc_at_least_2", None] == measured["average_precision_at_least_2", None] == 1
+    # The one with at least 10 comes second, after one of three others.
+    assert measured["roc_auc_at_least_10", None] == pytest.approx(2 / 3)
+    assert measured["average_precision_at_least_10", None] == 1 / 2
 
 
-def test_the_silhouette_of_many_artists_is_that_of_the_seeded_sample(artists, monkeypatch):
-    monkeypatch.setattr(evaluation, "SILHOUETTE_SAMPLE", 40)
-    model = artist_trends.fit(artists)
-    measured = values(evaluation.cluster_metrics(model.kmeans, quality(model)))["silhouette", None, None]
-    sampled = silhouette_score(model.scaled, model.kmeans.labels_, sample_size=40, random_state=42)
-    assert measured == pytest.approx(sampled, abs=1e-12)
-    assert measured != pytest.approx(silhouette_score(model.scaled, model.kmeans.labels_), abs=1e-6)
+def test_the_rank_correlation_is_that_of_scipy_with_ties():
+    draw = np.random.default_rng(1)
+    actual = np.ceil(draw.pareto(1.5, 500))
+    predicted = np.round(actual + draw.normal(0, 3, 500), 0)
+    measured = evaluation.held_out_measures(actual, np.maximum(predicted, 0))["spearman", None]
+    assert measured == pytest.approx(spearmanr(actual, np.maximum(predicted, 0)).statistic, abs=1e-12)
 
 
-def test_planted_groups_are_stable_and_noise_is_not(artists):
-    planted = artist_trends.fit(artists)
-    assert evaluation.stability(planted.scaled, planted.kmeans) == 1
-    noise = pd.DataFrame(np.random.default_rng(5).random((150, 5)), columns=list(artist_trends.FEATURES))
-    formless = artist_trends.fit(noise)
-    assert evaluation.stability(formless.scaled, formless.kmeans) < 0.8
+def test_what_is_undefined_is_left_out_and_not_made_up():
+    ranked = evaluation.held_out_measures(np.array([1.0, 2, 3]), np.array([1.0, 1, 2]))
+    assert ("roc_auc_at_least_2", None) in ranked
+    assert ("roc_auc_at_least_10", None) not in ranked
+    constant = evaluation.held_out_measures(np.array([1.0, 2, 3]), np.ones(3))
+    assert ("spearman", None) not in constant
+    assert constant["roc_auc_at_least_2", None] == 1 / 2
+    alike = evaluation.held_out_measures(np.ones(3), np.array([1.0, 2, 3]))
+    assert {name for name, _ in alike} == {"rmse", "mae", "r2", "within_factor_two"}
+    assert np.isfinite([*ranked.values(), *constant.values(), *alike.values()]).all()
 
 
-def test_stability_is_the_mean_agreement_with_five_models_fitted_on_four_fifths():
-    noise = np.random.default_rng(5).random((100, 5))
-    kmeans = KMeans(n_clusters=5, n_init=10, random_state=42).fit(noise)
-    draw = np.random.default_rng(42)
-    agreements = []
-    for seed in (43, 44, 45, 46, 47):
-        subsample = noise[draw.choice(100, size=80, replace=False)]
-        other = KMeans(n_clusters=5, n_init=10, random_state=seed).fit(subsample)
-        agreements.append(adjusted_rand_score(kmeans.labels_, other.predict(noise)))
-    assert len(set(agreements)) == 5
-    assert evaluation.stability(noise, kmeans) == pytest.approx(sum(agreements) / 5, abs=1e-12)
+def test_constants_are_chosen_on_the_training_part_anew_on_each_scale():
+    train, test = np.array([1.0, 1, 4]), np.array([1.0, 3])
+    measured = evaluation.constant_measures(train, test)
+    assert measured["constant_one"]["mae", "raw"] == 1
+    assert measured["constant_mean"]["mae", "raw"] == 1
+    assert measured["constant_median"]["mae", "log1p"] == pytest.approx(np.log(4 / 2) / 2)
+    mean = np.log(2 * 2 * 5) / 3
+    assert measured["constant_mean"]["mae", "log1p"] == pytest.approx((mean - np.log(2) + np.log(4) - mean) / 2)
 
 
-def test_five_artists_have_no_silhouette_and_are_measured_all_the_same(artists):
-    model = artist_trends.fit(artists.drop_duplicates("planted"))
-    measured = values(evaluation.cluster_metrics(model.kmeans, quality(model)))
-    assert measured == {("inertia", None, None): pytest.approx(0), ("stability", None, None): 1}
-
-
-def test_a_subsample_with_too_few_different_artists_is_measured_without_a_warning(artists):
-    few = artists.drop_duplicates("planted")
-    mostly_one = pd.concat([few, *(few.head(1).set_axis([f"copy {number}"]) for number in range(40))])
-    model = artist_trends.fit(mostly_one)
-    assert -1 <= evaluation.stability(model.scaled, model.kmeans) <= 1
-
-
-def test_the_quality_of_a_clustering_is_what_scikit_learn_measures_on_each_scale(artists):
-    values_of = artists[list(artist_trends.FEATURES)]
-    spaces = {
-        "raw": StandardScaler().fit_transform(values_of),
-        "log1p": StandardScaler().fit_transform(np.log1p(values_of)),
-    }
-    kmeans = KMeans(n_clusters=3, n_init=10, random_state=42).fit(spaces["log1p"])
-    measured = evaluation.cluster_quality(spaces, "log1p", kmeans)
-    assert (measured.n_clusters, measured.largest_share) == (3, np.bincount(kmeans.labels_).max() / len(artists))
-    assert measured.stability == evaluation.stability(spaces["log1p"], kmeans)
-    for scale, scaled in spaces.items():
-        assert measured.silhouette[scale] == pytest.approx(silhouette_score(scaled, kmeans.labels_), abs=1e-12)
-        assert measured.davies_bouldin[scale] == pytest.approx(davies_bouldin_score(scaled, kmeans.labels_), abs=1e-12)
-    assert measured.silhouette["raw"] != measured.silhouette["log1p"]
-
-
-def test_every_measure_of_a_quality_becomes_a_metric_of_its_candidate():
-    measured = evaluation.ClusterQuality(3, 0.5, 0.9, {"raw": 0.1, "log1p": 0.2}, {"raw": 1.5})
-    assert measured.metrics("log_scaled") == [
-        ("log_scaled", "n_clusters", None, None, 3.0),
-        ("log_scaled", "largest_share", None, None, 0.5),
-        ("log_scaled", "stability", None, None, 0.9),
-        ("log_scaled", "silhouette", "raw", None, 0.1),
-        ("log_scaled", "silhouette", "log1p", None, 0.2),
-        ("log_scaled", "davies_bouldin", "raw", None, 1.5),
+def test_repeated_metrics_are_mean_and_spread_of_what_every_split_has():
+    splits = [{("rmse", "raw"): 1.0, ("spearman", None): 0.5}, {("rmse", "raw"): 3.0}]
+    assert evaluation.repeated_metrics("some", splits) == [
+        ("some", "rmse", "raw", "repeated_mean", 2.0),
+        ("some", "rmse", "raw", "repeated_sd", pytest.approx(np.sqrt(2))),
     ]
+
+
+def challenged(*gains: float) -> str:
+    incumbent = [0.40, 0.35, 0.45, 0.41, 0.38]
+    errors = {"incumbent": incumbent, "challenger": [old - gain for old, gain in zip(incumbent, gains, strict=True)]}
+    return evaluation.champion("incumbent", errors, test_size=0.2)
+
+
+def test_a_challenger_takes_over_only_if_it_is_better_by_more_than_the_noise():
+    # Mean 0.002; standard deviation 0.001 or 0.0011; with its corrected standard error of 0.67 times that, t is 2.98
+    # or 2.71, and 2.776 is needed.
+    shape = np.array([-1, -1, 0, 1, 1])
+    assert challenged(*(0.002 + 0.001 * shape)) == "challenger"
+    assert challenged(*(0.002 + 0.0011 * shape)) == "incumbent"
+
+
+def test_the_incumbent_serves_on_where_the_challenger_is_worse_or_the_same():
+    assert challenged(-0.1, -0.1, -0.1, -0.1, -0.1) == "incumbent"
+    assert challenged(0, 0, 0, 0, 0) == "incumbent"
+    # Far better on a single split, a little worse on all others.
+    assert challenged(0.3, -0.001, -0.001, -0.001, -0.001) == "incumbent"
+
+
+def test_the_best_of_several_challengers_takes_over_and_none_without_a_rival():
+    errors = {"incumbent": [0.5] * 5, "good": [0.45] * 5, "best": [0.4] * 5}
+    assert evaluation.champion("incumbent", errors, test_size=0.2) == "best"
+    assert evaluation.champion("incumbent", {"incumbent": [0.5] * 5}, test_size=0.2) == "incumbent"
+
+
+def test_a_comparison_over_other_splits_than_the_noise_is_known_for_is_refused():
+    with pytest.raises(ValueError, match="5 splits, and there are 2"):
+        evaluation.champion("one", {"one": [1.0, 2.0]}, test_size=0.2)
+
+
+def test_interval_metrics_count_both_ends_and_what_one_follower_less_would_cover():
+    actual = np.array([1.0, 2, 3, 9])
+    interval = Intervals(np.array([1, 1, 2, 4]), np.array([1, 2, 5, 8]))
+    assert evaluation.interval_metrics("some", actual, interval, np.ones(4)) == [
+        ("some", "interval_coverage", None, "test", 3 / 4),
+        ("some", "interval_coverage_one_less", None, "test", 2 / 4),
+        ("some", "interval_width", "raw", "test", (0 + 1 + 3 + 4) / 4),
+    ]
+
+
+def test_coverage_is_shown_by_tenths_of_the_prediction():
+    predicted = np.repeat(np.arange(10, 0, -1), 2).astype("float64")
+    actual = np.where(predicted > 9, 5.0, 1.0)
+    interval = Intervals(np.ones(20, dtype="int64"), np.full(20, 2))
+    found = values(evaluation.interval_metrics("some", actual, interval, predicted))
+    tenths = [found["interval_coverage", None, f"test_tenth_{number}"] for number in range(1, 11)]
+    assert tenths == [1] * 9 + [0]
+
+
+def test_confidence_is_compared_with_what_happened_by_tenths():
+    confidence = np.repeat(np.arange(10, 0, -1) / 10, 10)
+    happened = np.tile(np.arange(10) < 3, 10)
+    measured = values(evaluation.confidence_metrics("some", happened, confidence))
+    assert len(measured) == 23
+    assert measured["confidence_predicted", None, "test"] == pytest.approx(0.55)
+    assert measured["confidence_predicted", None, "test_tenth_1"] == pytest.approx(0.1)
+    assert measured["confidence_observed", None, "test_tenth_1"] == pytest.approx(0.3)
+    assert measured["confidence_error", None, "test"] == pytest.approx((0.2 + 0.1 + sum(range(8)) / 10) / 10)
+    few = values(evaluation.confidence_metrics("some", happened[:9], confidence[:9]))
+    assert list(few) == [("confidence_predicted", None, "test"), ("confidence_observed", None, "test")]
 
 
 def test_rmse_and_mae_are_in_the_units_of_scikit_learn(playlists):
