@@ -280,7 +280,6 @@ def _trends_params() -> dict[str, Any]:
         "stability_repeats": cluster_evaluation.STABILITY_REPEATS,
         "stability_share": cluster_evaluation.STABILITY_SHARE,
         "cluster_choices": list(artist_trends.CLUSTER_CHOICES),
-        "choice_sample": artist_trends.CHOICE_SAMPLE,
         "clear_silhouette_gain": artist_trends.CLEAR_SILHOUETTE_GAIN,
         "min_stability": artist_trends.MIN_STABILITY,
         "most_in_one_cluster": artist_trends.MOST_IN_ONE_CLUSTER,

@@ -117,24 +117,23 @@ def tried(*measures: tuple[int, float, float, float]) -> dict[int, ClusterQualit
 
 
 def test_the_best_separated_of_the_stable_numbers_of_clusters_is_chosen():
-    measured = tried((3, 0.30, 0.9, 0.4), (4, 0.36, 0.8, 0.4), (5, 0.32, 0.95, 0.4), (6, 0.50, 0.79, 0.4))
+    measured = tried((3, 0.30, 0.9, 0.4), (4, 0.38, 0.8, 0.4), (5, 0.32, 0.95, 0.4), (6, 0.50, 0.79, 0.4))
     assert choose_clusters(measured, 5) == 4
     assert choose_clusters(tried((3, 0.30, 0.5, 0.4), (4, 0.25, 0.7, 0.4), (5, 0.35, 0.6, 0.4)), 5) == 4
     assert choose_clusters(tried((3, 0.40, 0.9, 0.4), (4, 0.40, 0.9, 0.4)), 5) == 3
-    assert choose_clusters({}, 5) == 3
 
 
 def test_a_number_of_clusters_that_leaves_no_heap_is_preferred():
     heap = (3, 0.45, 0.9, 0.51)
-    assert choose_clusters(tried(heap, (4, 0.36, 0.9, 0.5), (5, 0.32, 0.9, 0.3)), 5) == 4
-    assert choose_clusters(tried(heap, (4, 0.36, 0.79, 0.4), (5, 0.32, 0.9, 0.6)), 5) == 3
+    assert choose_clusters(tried(heap, (4, 0.38, 0.9, 0.5), (5, 0.32, 0.9, 0.3)), 5) == 4
+    assert choose_clusters(tried(heap, (4, 0.38, 0.79, 0.4), (5, 0.32, 0.9, 0.6)), 5) == 3
 
 
 def test_the_number_of_clusters_stays_unless_another_one_is_clearly_better():
     best, others = (4, 0.40, 0.9, 0.4), (6, 0.39, 0.9, 0.4)
-    assert choose_clusters(tried(best, (5, 0.385, 0.9, 0.4), others), 5) == 5
-    assert choose_clusters(tried(best, (5, 0.375, 0.9, 0.4), others), 5) == 4
-    assert choose_clusters(tried(best, (5, 0.385, 0.79, 0.4), others), 5) == 4
+    assert choose_clusters(tried(best, (5, 0.355, 0.9, 0.4), others), 5) == 5
+    assert choose_clusters(tried(best, (5, 0.345, 0.9, 0.4), others), 5) == 4
+    assert choose_clusters(tried(best, (5, 0.355, 0.79, 0.4), others), 5) == 4
     assert choose_clusters(tried(best, others), 5) == 4
 
 
@@ -151,14 +150,10 @@ def planted_groups(groups: int) -> pd.DataFrame:
 @pytest.mark.parametrize("groups", [3, 4])
 def test_as_many_clusters_are_found_as_there_are_groups(groups):
     frame = planted_groups(groups)
-    labels = artist_trends.fit_log_scaled(frame, 5).kmeans.labels_
+    counts = {metric.candidate: metric.value for metric in train(frame, None).metrics if metric.metric == "n_clusters"}
+    assert counts == {SPECIFIED: 5, LOG_SCALED: groups}
+    labels = artist_trends.fit_log_scaled(frame, groups).kmeans.labels_
     assert adjusted_rand_score(np.repeat(np.arange(groups), 100), labels) == 1
-
-
-def test_the_number_of_clusters_is_chosen_on_a_sample_and_found_on_all(heavy_tailed, monkeypatch):
-    monkeypatch.setattr(artist_trends, "CHOICE_SAMPLE", 2)
-    assert artist_trends.fit_log_scaled(heavy_tailed, 5).kmeans.n_clusters == 3
-    assert len(artist_trends.fit_log_scaled(heavy_tailed, 5).kmeans.labels_) == len(heavy_tailed)
 
 
 def test_training_again_on_the_same_features_changes_nothing(artists, heavy_tailed):
