@@ -6,8 +6,9 @@ of them have followers within the group's interval (split conformal, a calibrati
 share of them has followers within a factor of two of the prediction (the confidence).
 
 Every group is covered as often as stated where that makes intervals no wider, on the whole, than one interval that is
-the same for all. Where popular playlists differ too much for that, groups may be covered less often, and others make up
-for it: the coverage then holds over all playlists and not for each prediction, as that of the constant interval does.
+the same for all. Where popular playlists differ too much for that, groups may be covered less often, though not less
+than half, if others make up for it: the coverage then holds over all playlists and not for each prediction, as that of
+the constant interval does. Where not even that is narrower, every group is covered as often as stated, at its width.
 """
 
 from collections.abc import Mapping
@@ -68,7 +69,7 @@ def calibrate(predicted: Floats, actual: Floats, most_groups: int = MOST_GROUPS)
     ascending = predicted[order]
     starts = _group_starts(ascending, most_groups)
     groups = [np.sort(group) for group in np.split(actual[order].astype(np.int64), starts[1:])]
-    low, high = _no_wider_than_constant(groups)
+    low, high = _even_or_narrower(groups)
     return {
         "edges": ascending[starts[1:]],
         "starts": np.append(starts, len(predicted)),
@@ -116,8 +117,8 @@ def _group_starts(ascending: Floats, most_groups: int) -> Ints:
     return np.array(starts)
 
 
-def _no_wider_than_constant(groups: list[Ints]) -> Intervals:
-    """Cover each group as stated, or as nearly so as keeps the intervals no wider than the constant one."""
+def _even_or_narrower(groups: list[Ints]) -> Intervals:
+    """Cover each group as stated, or as nearly so as makes the intervals no wider than the constant one."""
     below, even = _shortest(groups)
     sizes = _sizes(groups)
     _, constant = _shortest([np.sort(np.concatenate(groups))])
@@ -128,7 +129,7 @@ def _no_wider_than_constant(groups: list[Ints]) -> Intervals:
         uneven = _uneven(groups, below, least_pct)
         if _width(uneven, sizes) <= _WORTH * widest:
             return uneven
-    return Intervals(np.repeat(constant.low, len(groups)), np.repeat(constant.high, len(groups)))
+    return even
 
 
 def _shortest(groups: list[Ints]) -> tuple[int, Intervals]:

@@ -106,3 +106,30 @@ def test_confidence_is_calibrated():
     assert np.ptp(said) > 0.3
     for tenth in np.array_split(np.argsort(said, kind="stable"), 10):
         assert happened[tenth].mean() == pytest.approx(said[tenth].mean(), abs=0.05)
+
+
+def unlike(count: int, seed: int, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Predictions, and counts that spread up to `most` for the tenth with the highest, while others hardly do."""
+    draw = np.random.default_rng(seed)
+    predicted = draw.random(count)
+    usual = draw.choice([1.0, 2.0], count, p=[0.85, 0.15])
+    return predicted, np.where(predicted > 0.9, draw.integers(1, most + 1, count), usual)
+
+
+def test_where_covering_the_popular_makes_intervals_too_wide_others_make_up_for_them():
+    # Eight in ten of 1 to 14 are 11 apart, and so 1.1 on the whole; the constant interval is 1 to 2.
+    calibration = intervals.calibrate(*unlike(20_000, 1, most=14))
+    predicted, actual = unlike(20_000, 2, most=14)
+    low, high = intervals.intervals(calibration, predicted)
+    popular = predicted > 0.91
+    assert coverage(calibration, predicted, actual) >= 0.8
+    assert 0.5 < coverage(calibration, predicted[popular], actual[popular]) < 0.77
+    assert (high - low).mean() < 1
+
+
+def test_no_group_is_given_up_for_the_others():
+    # Half of 1 to 40 would still be wider than 1 to 2 for all.
+    calibration = intervals.calibrate(*unlike(20_000, 1, most=40))
+    predicted, actual = unlike(20_000, 2, most=40)
+    popular = predicted > 0.91
+    assert 0.78 < coverage(calibration, predicted[popular], actual[popular]) < 0.86
