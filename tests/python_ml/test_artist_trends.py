@@ -11,8 +11,8 @@ from threadpoolctl import threadpool_limits
 
 from python_ml import artist_trends
 from python_ml.artist_trends import LOG_SCALED, SPECIFIED, assign, choose_clusters, serving, stable_ids, train
-from python_ml.errors import NotEnoughData
 from python_ml.cluster_evaluation import ClusterQuality
+from python_ml.errors import NotEnoughData
 
 ORDER = ["playlist_appearances", "avg_followers", "track_count", "followers_per_playlist", "tracks_per_playlist"]
 
