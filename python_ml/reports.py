@@ -30,11 +30,30 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _SCALES = ("raw", "log1p")
 _METRICS = ("rmse", "mae", "r2")
 _ANSWERS = {
-    "test": "This model",
+    "test": "The forest as specified",
     "baseline_mean": "Always the mean",
     "baseline_median": "Always the median",
     "baseline_one": "Always one follower",
-    "train": "This model, on what it was fitted on",
+    "train": "The same, on what it was fitted on",
+}
+_COMPARED: dict[str, tuple[str, str | None]] = {
+    "RMSE, log1p": ("rmse", "log1p"),
+    "R², log1p": ("r2", "log1p"),
+    "RMSE, followers": ("rmse", "raw"),
+    "Rank correlation": ("spearman", None),
+    "AUC, 2 or more": ("roc_auc_at_least_2", None),
+    "AUC, 10 or more": ("roc_auc_at_least_10", None),
+}
+"""What candidates are compared by, in the order of the columns: metric and scale."""
+_CANDIDATES = {
+    "specified_forest": "Random forest, as specified",
+    "poisson_boosting": "Gradient boosting, Poisson loss",
+    "two_part": "Two parts: any follower, and how many",
+    "constant_mean": "Always the mean",
+    "constant_median": "Always the median",
+    "constant_one": "Always one follower",
+    "specified": "Five clusters, as specified",
+    "log_scaled": "Clusters on a log scale",
 }
 
 Row = dict[str, Any]
@@ -209,10 +228,66 @@ def _popularity(connection: Connection) -> tuple[Row, dict[str, go.Figure]]:
         ],
         "targets": _targets(connection, run["run_id"]),
         "verdict": popularity_verdict(metrics),
+        "champion": _CANDIDATES.get(run["champion"], run["champion"]),
+        "compared": list(_COMPARED),
+        "candidates": _candidates(connection, run),
+        "sureness": _sureness(connection, run),
         "held_out": held_out,
         "shown": len(points),
     }
     return section, figures
+
+
+def _candidates(connection: Connection, run: Row) -> list[Row]:
+    """Return a row for each candidate that competed in a run, the best first, with mean and spread of each measure."""
+    found: dict[str, dict[tuple[str, str | None], dict[str, float]]] = {}
+    for row in _read(
+        connection,
+        "select candidate, metric, scale, split, value from ml.model_metrics"
+        " where run_id = %s and candidate is not null and split in ('repeated_mean', 'repeated_sd')",
+        [run["run_id"]],
+    ):
+        found.setdefault(row["candidate"], {}).setdefault((row["metric"], row["scale"]), {})[row["split"]] = row[
+            "value"
+        ]
+    return [
+        {
+            "label": _CANDIDATES.get(name, name),
+            "is_champion": name == run["champion"],
+            "measures": [measures.get(key, {}) for key in _COMPARED.values()],
+        }
+        for name, measures in sorted(found.items(), key=lambda item: item[1]["rmse", "log1p"]["repeated_mean"])
+    ]
+
+
+def _sureness(connection: Connection, run: Row) -> Row:
+    """Return how often intervals held, how wide they are, and what became of each tenth of the confidence."""
+    found = {
+        (row["candidate"], row["metric"], row["split"]): row["value"]
+        for row in _read(
+            connection,
+            "select candidate, metric, split, value from ml.model_metrics where run_id = %s"
+            " and candidate in (%s, 'constant_interval')",
+            [run["run_id"], run["champion"]],
+        )
+    }
+    champion = run["champion"]
+    tenths = [f"test_tenth_{tenth}" for tenth in range(1, 11)]
+    return {
+        "coverage": found.get((champion, "interval_coverage", "test")),
+        "width": found.get((champion, "interval_width", "test")),
+        "constant_coverage": found.get(("constant_interval", "interval_coverage", "test")),
+        "constant_width": found.get(("constant_interval", "interval_width", "test")),
+        "tenths": [
+            {
+                "said": found[champion, "confidence_predicted", tenth],
+                "happened": found[champion, "confidence_observed", tenth],
+                "covered": found.get((champion, "interval_coverage", tenth)),
+            }
+            for tenth in tenths
+            if (champion, "confidence_predicted", tenth) in found
+        ],
+    }
 
 
 def _targets(connection: Connection, run_id: int) -> list[Row]:
@@ -268,15 +343,40 @@ def _artists(connection: Connection) -> tuple[Row, dict[str, go.Figure]]:
     run, failure = _runs(connection, artist_trends.MODEL)
     if run is None:
         return {"run": None, "failure": failure}, {}
-    metrics = _metrics(connection, run["run_id"])
+    candidates = {
+        name: _metrics(connection, run["run_id"], name) for name in (artist_trends.SPECIFIED, artist_trends.LOG_SCALED)
+    }
+    scale = artist_trends.CANDIDATES.get(run["champion"], "raw")
+    serving = candidates.get(run["champion"], {})
+    silhouette, stable = serving.get(("silhouette", scale, None)), serving.get(("stability", None, None))
     section: Row = {
         "run": run,
         "failure": failure,
         "tiles": [
-            {"label": label, "value": metrics.get((metric, None, None))}
-            for metric, label in (("silhouette", "silhouette, -1 to 1"), ("stability", "stability, 0 to 1"))
+            {"label": "silhouette, -1 to 1", "value": silhouette},
+            {"label": "stability, 0 to 1", "value": stable},
         ],
-        "verdict": _clusters_verdict(metrics),
+        "verdict": _clusters_verdict(silhouette, stable),
+        "candidates": [
+            {
+                "label": _CANDIDATES[name],
+                "is_champion": name == run["champion"],
+                "measures": [
+                    metrics.get(key)
+                    for key in (
+                        ("n_clusters", None, None),
+                        ("largest_share", None, None),
+                        ("stability", None, None),
+                        ("silhouette", "raw", None),
+                        ("silhouette", "log1p", None),
+                        ("davies_bouldin", "raw", None),
+                        ("davies_bouldin", "log1p", None),
+                    )
+                ],
+            }
+            for name, metrics in candidates.items()
+            if metrics
+        ],
         "clusters": [],
     }
     clusters = _clusters(connection, run["run_id"])
@@ -304,16 +404,14 @@ def _artists(connection: Connection) -> tuple[Row, dict[str, go.Figure]]:
     return section, {"cluster_sizes": charts.cluster_sizes(clusters), "artist_map": charts.artist_map(points)}
 
 
-def _clusters_verdict(metrics: Metrics) -> list[str]:
+def _clusters_verdict(silhouette: float | None, stable: float | None) -> list[str]:
     sentences = []
-    silhouette = metrics.get(("silhouette", None, None))
     if silhouette is not None:
         degree = "clearly" if silhouette > 0.5 else "somewhat" if silhouette > 0.25 else "barely"
         sentences.append(
             f"A silhouette of {format_measure(silhouette)}: the clusters are {degree} apart "
             "(1: far apart; 0: they touch; below: artists sit in the wrong one)."
         )
-    stable = metrics.get(("stability", None, None))
     if stable is not None:
         sentences.append(
             f"Fitted again without a fifth of the artists, the groups agree with these to {format_measure(stable)} "
@@ -490,7 +588,7 @@ def _synthetic(connection: Connection) -> Row:
 def _runs(connection: Connection, model: str) -> tuple[Row | None, Row | None]:
     """Return the run that serves, and the last attempt if it failed after that."""
     columns: LiteralString = (
-        "select run_id, trigger, status, finished_at, rows_read, features_sha256, library_versions, error,"
+        "select run_id, trigger, status, finished_at, rows_read, features_sha256, library_versions, error, champion,"
         " extract(epoch from finished_at - started_at)::float8 as seconds from ml.model_runs where model = %s"
     )
     serving = _read(connection, columns + " and serving", [model])
@@ -499,8 +597,13 @@ def _runs(connection: Connection, model: str) -> tuple[Row | None, Row | None]:
     return (serving[0] if serving else None), failure
 
 
-def _metrics(connection: Connection, run_id: int) -> Metrics:
-    rows = _read(connection, "select metric, scale, split, value from ml.model_metrics where run_id = %s", [run_id])
+def _metrics(connection: Connection, run_id: int, candidate: str | None = None) -> Metrics:
+    rows = _read(
+        connection,
+        "select metric, scale, split, value from ml.model_metrics"
+        " where run_id = %s and candidate is not distinct from %s",
+        [run_id, candidate],
+    )
     return {(row["metric"], row["scale"], row["split"]): row["value"] for row in rows}
 
 

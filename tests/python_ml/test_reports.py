@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from python_ml import charts, reports
+from python_ml.model_manager import train_all as train
 from python_ml.reports import write_report
-from python_ml.train_models import train
 from warehouse.database import connect
 
 HOSTILE = "</script><script>alert(1)</script><b>&amp;"

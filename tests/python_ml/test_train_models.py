@@ -10,7 +10,7 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from sklearn.model_selection import train_test_split
 
-from python_ml import features, train_models
+from python_ml import artist_trends, features, model_store, playlist_popularity, train_models
 from python_ml.errors import FeaturesInvalid, FeaturesMissing, NotEnoughData, TrainingInProgress
 from python_ml.model_manager import Rules, decisions, keep_fresh
 from python_ml.model_manager import train_all as train
@@ -36,11 +36,12 @@ def results_without_ids_and_times(connection: psycopg.Connection) -> dict[str, l
     queries = {
         "runs": "select model, trigger, status, params::text, library_versions::text, features_sha256, rows_read"
         " from ml.model_runs where serving order by model",
-        "metrics": "select metric, scale, split, value from ml.model_metrics join ml.model_runs using (run_id)"
-        " where serving order by 1, 2, 3",
+        "metrics": "select candidate, metric, scale, split, value from ml.model_metrics"
+        " join ml.model_runs using (run_id) where serving order by 1, 2, 3, 4",
         "importances": "select method, feature, importance from ml.feature_importances"
         " join ml.model_runs using (run_id) where serving order by 1, 2",
-        "predictions": "select pid, predicted_followers, is_held_out from ml.playlist_predictions"
+        "predictions": "select pid, predicted_followers, interval_low, interval_high, confidence_score, is_held_out"
+        " from ml.playlist_predictions"
         " join ml.model_runs using (run_id) where serving order by 1",
         "clusters": "select artist_uri, cluster_id, similarity_score from ml.artist_clusters"
         " join ml.model_runs using (run_id) where serving order by 1",
@@ -48,7 +49,7 @@ def results_without_ids_and_times(connection: psycopg.Connection) -> dict[str, l
     return {name: connection.execute(query).fetchall() for name, query in queries.items()}
 
 
-def test_published_metrics_and_predictions_are_those_scikit_learn_computes_from_the_view(stored):
+def test_published_metrics_of_the_specified_forest_are_those_scikit_learn_computes_from_the_view(stored):
     train(connect, trigger="demand", models=[POPULARITY])
     features = [
         "num_tracks",
@@ -71,14 +72,11 @@ def test_published_metrics_and_predictions_are_those_scikit_learn_computes_from_
     )
     forest = RandomForestRegressor(n_estimators=100, max_depth=10, random_state=42).fit(train_inputs, train_target)
 
-    published = dict(
-        stored.execute("select pid, predicted_followers from ml.playlist_predictions order by pid").fetchall()
-    )
-    assert published == dict(zip(table[:, 0].astype(int).tolist(), forest.predict(inputs).tolist(), strict=True))
-
     metrics = {
         key: value
-        for *key_parts, value in stored.execute("select metric, scale, split, value from ml.model_metrics").fetchall()
+        for *key_parts, value in stored.execute(
+            "select metric, scale, split, value from ml.model_metrics where candidate is null"
+        ).fetchall()
         for key in [tuple(key_parts)]
     }
     for scale, transform in (("raw", np.asarray), ("log1p", np.log1p)):
@@ -100,6 +98,23 @@ def test_published_metrics_and_predictions_are_those_scikit_learn_computes_from_
     assert metrics == {}
 
 
+def test_predictions_and_clusters_are_those_of_the_stored_models(stored):
+    popularity, trends = train(connect, trigger="demand")
+    frame = features.read(stored, features.PLAYLISTS).frame
+    said = playlist_popularity.score(model_store.load(stored, popularity.run_id), frame)
+    published = stored.execute(
+        "select pid, predicted_followers, interval_low, interval_high, confidence_score"
+        " from ml.playlist_predictions order by pid"
+    ).fetchall()
+    assert published == list(said.itertuples(name=None))
+    frame = features.read(stored, features.ARTISTS).frame
+    said = artist_trends.assign(model_store.load(stored, trends.run_id), frame)
+    published = stored.execute(
+        'select artist_uri, cluster_id, similarity_score from ml.artist_clusters order by artist_uri collate "C"'
+    ).fetchall()
+    assert published == list(said.itertuples(name=None))
+
+
 def test_a_training_publishes_every_playlist_and_artist_and_serves(stored, playlists, artists):
     outcomes = train(connect, trigger="build")
     assert [(outcome.model, outcome.rows_read, outcome.error) for outcome in outcomes] == [
@@ -117,9 +132,10 @@ def test_a_training_publishes_every_playlist_and_artist_and_serves(stored, playl
     by_uri = dict(clusters.fetchall())
     assert pd.crosstab(artists["planted"], artists.index.map(by_uri)).gt(0).sum().tolist() == [1] * 5
     importances = stored.execute(
-        "select method, sum(importance) from ml.feature_importances group by method"
+        "select method, sum(importance) from ml.feature_importances group by method order by method"
     ).fetchall()
-    assert importances == [("impurity", pytest.approx(1))]
+    assert [method for method, _ in importances] == ["impurity", "permutation"]
+    assert importances[0] == ("impurity", pytest.approx(1))
 
 
 def test_a_run_records_why_and_with_what_it_ran(stored):
@@ -142,7 +158,9 @@ def test_the_same_data_gives_the_same_results_to_the_last_digit(stored):
     first = results_without_ids_and_times(stored)
     train(connect, trigger="demand")
     assert results_without_ids_and_times(stored) == first
-    assert [len(rows) for rows in first.values()] == [2, 33, 9, 300, 150]
+    assert [len(first[name]) for name in ("runs", "predictions", "clusters")] == [2, 300, 150]
+    assert first["metrics"]
+    assert first["importances"]
 
 
 def test_results_of_earlier_runs_stay_and_one_run_a_model_serves(stored):
