@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.model_selection import KFold, train_test_split
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from python_ml import evaluation, intervals
 from python_ml.errors import NotEnoughData
@@ -154,12 +155,6 @@ def train(features: pd.DataFrame, serving: str | None) -> Popularity:
     Raises:
         NotEnoughData: there are fewer than `MIN_PLAYLISTS` playlists.
     """
-    # Boosting is quick on one core, and its threads wait for each other where other work has the cores.
-    with threadpool_limits(limits=1, user_api="openmp"):
-        return _train(features, serving)
-
-
-def _train(features: pd.DataFrame, serving: str | None) -> Popularity:
     forest = fit(features)
     followers = features[TARGET].to_numpy(dtype=np.float64)
     comparison = _compare(features.loc[forest.train_pids])
@@ -296,14 +291,22 @@ def _compare(features: pd.DataFrame) -> _Comparison:
 
 def _fit_on(name: str, features: pd.DataFrame) -> dict[str, Any]:
     candidate = CANDIDATES[name]
-    return candidate.fit(features[list(candidate.features)], features[TARGET].to_numpy(dtype=np.float64), SEED)
+    with _threads().limit(limits=1, user_api="openmp"):
+        return candidate.fit(features[list(candidate.features)], features[TARGET].to_numpy(dtype=np.float64), SEED)
 
 
 def _predict(model: Mapping[str, Any], features: pd.DataFrame) -> Floats:
     candidate = CANDIDATES[model["candidate"]]
     if features.empty:
         return np.empty(0)
-    return candidate.predict(model["estimators"], features[list(candidate.features)])
+    with _threads().limit(limits=1, user_api="openmp"):
+        return candidate.predict(model["estimators"], features[list(candidate.features)])
+
+
+@cache
+def _threads() -> ThreadpoolController:
+    """Boosting is quick on one core, and its threads wait for each other where other work has the cores."""
+    return ThreadpoolController()
 
 
 def _test_metrics(
