@@ -33,7 +33,7 @@ select
     regexp_count(playlists.normalised_title, '[^ ]+') as title_words,
     length(playlists.normalised_title) as title_length,
     coalesce(genres.genre_number, 0) as genre_number,
-    1 - playlists.num_distinct_tracks::double precision / playlists.num_tracks as repeated_share,
+    (playlists.num_tracks - playlists.num_distinct_tracks)::double precision / playlists.num_tracks as repeated_share,
     playlists.num_followers,
     {{ record_id([
         'playlists.num_tracks',

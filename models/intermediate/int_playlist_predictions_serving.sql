@@ -1,6 +1,6 @@
 {{ config(materialized='view') }}
 
--- Of the training that serves, and of the runs that scored with its model what came or changed since: the latest counts.
+-- Of the training that serves, and of the runs that scored with its model what is new or changed: the latest counts.
 with runs as (
 
     select * from {{ ref('stg_ml__model_runs') }}

@@ -74,7 +74,7 @@ def test_popularity_metrics_agree_with_scikit_learn_on_the_features(synthetic_wa
         for metric, scale, split, value in synthetic_warehouse.query(
             """
             select metric, scale, split, value from ml.model_metrics
-            join ml.model_runs using (run_id) where serving and model = 'playlist_popularity'
+            join ml.model_runs using (run_id) where serving and model = 'playlist_popularity' and candidate is null
             """
         )
     }
@@ -86,8 +86,47 @@ def test_popularity_metrics_agree_with_scikit_learn_on_the_features(synthetic_wa
         )
     )
     assert importances == pytest.approx(dict(zip(FEATURES, forest.feature_importances_, strict=True)), abs=1e-12)
-    published = dict(synthetic_warehouse.query("select pid, predicted_followers from marts.playlists"))
-    assert published == pytest.approx(dict(zip(frame.index, forest.predict(x), strict=True)), rel=1e-9)
+
+
+def test_the_champion_is_the_best_on_log_scale_or_the_one_that_it_does_not_beat_clearly(
+    synthetic_warehouse: Warehouse,
+) -> None:
+    errors = {
+        candidate: (value, spread, is_champion)
+        for candidate, value, spread, is_champion in synthetic_warehouse.query(
+            """
+            select candidate, metric_value, spread, is_champion from insights.model_candidates
+            where is_serving and model_name = 'playlist_popularity' and metric = 'rmse' and scale = 'log1p'
+            """
+        )
+    }
+    assert {"specified_forest", "constant_mean", "constant_median", "constant_one"} <= errors.keys()
+    [(champion_error, *_)] = [found for found in errors.values() if found[2]]
+    assert champion_error <= errors["specified_forest"][0]
+
+
+def test_intervals_hold_as_often_as_they_say_and_confidence_is_what_happens(synthetic_warehouse: Warehouse) -> None:
+    [(coverage, width, constant_width, said, happened)] = synthetic_warehouse.query(
+        """
+        select
+            avg((num_followers between predicted_low and predicted_high)::integer)::float8,
+            avg(predicted_high - predicted_low)::float8,
+            (
+                select value from ml.model_metrics inner join ml.model_runs using (run_id)
+                where serving and candidate = 'constant_interval' and metric = 'interval_width'
+            ),
+            avg(playlists.confidence_score),
+            avg(
+                (num_followers between playlists.predicted_followers / 2 and 2 * playlists.predicted_followers)::integer
+            )::float8
+        from marts.playlists
+        inner join ml.playlist_predictions as predictions using (pid)
+        where predictions.is_held_out
+        """
+    )
+    assert coverage >= 0.79
+    assert width <= constant_width
+    assert said == pytest.approx(happened, abs=0.05)
 
 
 def test_clusters_agree_with_scikit_learn_on_the_features(synthetic_warehouse: Warehouse) -> None:
@@ -102,10 +141,15 @@ def test_clusters_agree_with_scikit_learn_on_the_features(synthetic_warehouse: W
     model = KMeans(n_clusters=5, n_init=10, random_state=42).fit(scaled)
     expected = model.labels_
     published = dict(synthetic_warehouse.query("select artist_uri, cluster_id from marts.artists"))
-    assert adjusted_rand_score(expected, [published[name] for name in frame.index]) == pytest.approx(1)
+    [(champion,)] = synthetic_warehouse.query(
+        "select champion from ml.model_runs where serving and model = 'artist_trends'"
+    )
+    agreement = adjusted_rand_score(expected, [published[name] for name in frame.index])
+    assert (agreement == pytest.approx(1)) == (champion == "specified")
     metrics = dict(
         synthetic_warehouse.query(
-            "select metric, value from ml.model_metrics join ml.model_runs using (run_id) where model = 'artist_trends'"
+            "select metric, value from ml.model_metrics join ml.model_runs using (run_id)"
+            " where model = 'artist_trends' and candidate is null"
         )
     )
     silhouette = silhouette_score(scaled, expected, sample_size=min(10_000, len(scaled)), random_state=42)
@@ -114,7 +158,7 @@ def test_clusters_agree_with_scikit_learn_on_the_features(synthetic_warehouse: W
     assert 0 < metrics["stability"] <= 1
     profiles = synthetic_warehouse.query("select cluster_name, num_artists from insights.cluster_profiles")
     assert sum(size for _, size in profiles) == len(frame)
-    assert len({name for name, _ in profiles}) == 5
+    assert len({name for name, _ in profiles}) == len(set(published.values()))
 
 
 def test_groups_are_contrasted_as_an_independent_count_says(synthetic_warehouse: Warehouse) -> None:

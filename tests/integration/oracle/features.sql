@@ -18,7 +18,7 @@ select
     len(regexp_extract_all(normalised_title, '[^ ]+')) as title_words,
     length(normalised_title) as title_length,
     coalesce(genre_number, 0) as genre_number,
-    1 - num_distinct_tracks / num_tracks as repeated_share,
+    (num_tracks - num_distinct_tracks) / num_tracks as repeated_share,
     num_followers
 from playlists
 left join (
