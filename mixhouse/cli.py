@@ -144,8 +144,8 @@ def load(paths: tuple[Path, ...], strict: bool, workers: int, verify: bool) -> N
 def build(force: bool, full_refresh: bool) -> None:
     """Build the marts, train the models, and build what their results lead to.
 
-    What has landed since the last build is added to the large models, which costs what the new slices cost. Models are
-    trained when the features, their parameters or the libraries changed; nothing is built when nothing changed.
+    What has landed since the last build is added to the large models. Models are trained when much is new to them, and
+    else score what is new (`mixhouse models` says which); nothing is built when nothing changed.
 
     \b
     Example:
@@ -595,8 +595,11 @@ def _tell_runs(outcomes: "Sequence[RunOutcome]") -> list[Exception]:
     """Say what was trained and what was scored, and return what failed."""
     for outcome in outcomes:
         if outcome.error is None:
-            done = f"Scored with {outcome.model}" if outcome.scored_with else f"Trained {outcome.model} on"
-            OUT.print(f"{done} {outcome.rows_read or 0:,} rows in {outcome.seconds:.1f} s.")
+            rows = f"{outcome.rows_read or 0:,} rows"
+            done = (
+                f"Scored {rows} with {outcome.model}" if outcome.scored_with else f"Trained {outcome.model} on {rows}"
+            )
+            OUT.print(f"{done} in {outcome.seconds:.1f} s.")
     return [outcome.error for outcome in outcomes if outcome.error is not None]
 
 

@@ -1,0 +1,97 @@
+"""What is new gets its predictions: by scoring if it is little, by training if it is much, and from a watched folder."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from commands import BIN, Warehouse
+
+from loaders.synthetic import render_slice
+
+DEADLINE_SECONDS = 300
+
+
+@pytest.fixture
+def warehouse(new_warehouse: Callable[..., Warehouse], golden_warehouse: Warehouse) -> Warehouse:
+    return new_warehouse(golden_warehouse)
+
+
+def write_slice(path: Path, playlists: int) -> Path:
+    """Write that many made playlists, which the golden ones are not."""
+    made = json.loads(render_slice(5, 7, playlists))["playlists"]
+    path.write_text(json.dumps({"info": {"version": "v1"}, "playlists": made}), encoding="utf-8")
+    return path
+
+
+def unpredicted(warehouse: Warehouse) -> int:
+    [(count,)] = warehouse.query("select count(*) from marts.playlists where predicted_followers is null")
+    return int(count)
+
+
+def test_a_few_new_playlists_are_scored_and_many_lead_to_a_training(warehouse: Warehouse, tmp_path: Path) -> None:
+    assert (
+        "next: nothing, since run 1 has scored all playlists as they are" in warehouse.run("mixhouse", "models").stdout
+    )
+    before = warehouse.query("select pid, predicted_followers from marts.playlists order by pid")
+
+    warehouse.run("mixhouse", "load", write_slice(tmp_path / "mpd.slice.7000-7001.json", 2))
+    warehouse.dbt(
+        tmp_path,
+        "build",
+        "--select",
+        "+playlist_features",
+        "+artist_features",
+        "--exclude-resource-type",
+        "test",
+        "unit_test",
+    )
+    assert "next: score, since 2 playlists are new or changed" in warehouse.run("mixhouse", "models").stdout
+    assert "Scored 2 rows with playlist_popularity" in warehouse.run("mixhouse", "build").stdout
+    assert unpredicted(warehouse) == 0
+    assert warehouse.query("select run_id, scored_with from ml.model_runs where model = 'playlist_popularity'") == [
+        (1, None),
+        (3, 1),
+    ]
+    after = dict(warehouse.query("select pid, predicted_followers from marts.playlists"))
+    assert [(pid, after[pid]) for pid, _ in before] == before
+    assert len(after) == len(before) + 2
+    # Building again, also in full, takes what was scored and not only what was trained on.
+    assert "up to date" in warehouse.run("mixhouse", "build").stdout
+
+    warehouse.run("mixhouse", "load", write_slice(tmp_path / "mpd.slice.7000-7100.json", 103))
+    assert "Trained playlist_popularity on" in warehouse.run("mixhouse", "build").stdout
+    assert unpredicted(warehouse) == 0
+    [(kept,)] = warehouse.query("select count(distinct run_id) from ml.playlist_predictions")
+    assert kept == 3
+
+
+def test_what_lands_in_a_watched_folder_reaches_the_marts(warehouse: Warehouse, tmp_path: Path) -> None:
+    incoming = tmp_path / "incoming"
+    incoming.mkdir()
+    [(before,)] = warehouse.query("select count(*) from marts.playlists")
+    process = subprocess.Popen(
+        [BIN / "mixhouse", "watch", incoming, "--settle", "0"],
+        env=os.environ | warehouse.variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell that starts the tests in the background has them ignore interrupts, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    try:
+        write_slice(tmp_path / "part", 3).rename(incoming / "mpd.slice.7000-7002.json")
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        landed = "select count(*), count(predicted_followers) from marts.playlists"
+        while warehouse.query(landed) != [(before + 3, before + 3)]:
+            assert time.monotonic() < deadline
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.5)
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate()
+    assert process.returncode == 130, errors
