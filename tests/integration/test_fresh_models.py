@@ -1,4 +1,4 @@
-"""What is new gets its predictions: by scoring if it is little, by training if it is much, and from a watched folder."""
+"""What is new gets its predictions: scored if it is little, trained on if it is much, and from a watched folder too."""
 
 import json
 import os
@@ -40,16 +40,7 @@ def test_a_few_new_playlists_are_scored_and_many_lead_to_a_training(warehouse: W
     before = warehouse.query("select pid, predicted_followers from marts.playlists order by pid")
 
     warehouse.run("mixhouse", "load", write_slice(tmp_path / "mpd.slice.7000-7001.json", 2))
-    warehouse.dbt(
-        tmp_path,
-        "build",
-        "--select",
-        "+playlist_features",
-        "+artist_features",
-        "--exclude-resource-type",
-        "test",
-        "unit_test",
-    )
+    warehouse.dbt(tmp_path, "run", "--select", "+playlist_features", "+artist_features")
     assert "next: score, since 2 playlists are new or changed" in warehouse.run("mixhouse", "models").stdout
     assert "Scored 2 rows with playlist_popularity" in warehouse.run("mixhouse", "build").stdout
     assert unpredicted(warehouse) == 0
