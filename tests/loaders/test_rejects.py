@@ -1,6 +1,7 @@
 """What taking rejects out, correcting and landing them promises, on a real server."""
 
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -206,6 +207,45 @@ def test_playlists_of_repeated_pid_are_exported_only_where_asked_for(tmp_path: P
 def test_nothing_to_export_makes_no_file(tmp_path: Path, connection: Connection) -> None:
     assert export(connect, tmp_path / "rejects.json", Selection()) == 0
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_an_export_through_a_link_writes_what_it_names(tmp_path: Path, connection: Connection, is_there: bool) -> None:
+    land_rejects(tmp_path)
+    target = tmp_path / "elsewhere" / "target.json"
+    target.parent.mkdir()
+    if is_there:
+        target.write_bytes(b"old")
+    link = tmp_path / "rejects.json"
+    link.symlink_to("elsewhere/target.json")
+
+    assert export(connect, link, Selection(), overwrite=is_there) == len(HOSTILE)
+
+    assert link.is_symlink()
+    assert target.is_file()
+    assert list(target.parent.iterdir()) == [target]
+    assert land(connect, link).playlists_rejected == len(HOSTILE)
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+@pytest.mark.parametrize("kind", ["pipe", "link to a device", "circle of links", "folder"])
+def test_what_is_no_file_is_not_replaced_by_an_export(
+    tmp_path: Path, connection: Connection, kind: str, overwrite: bool
+) -> None:
+    land_rejects(tmp_path)
+    path = tmp_path / "there"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to(path if kind == "circle of links" else os.devnull)
+    before = path.lstat()
+
+    with pytest.raises(LoadError, match="is no file"):
+        export(connect, path, Selection(), overwrite=overwrite)
+
+    assert path.lstat() == before
 
 
 def test_a_file_that_may_hold_corrections_is_not_overwritten(tmp_path: Path, connection: Connection) -> None:
