@@ -221,8 +221,8 @@ def land(connect: Connect, path: Path, *, progress: Progress | None = None) -> L
         raise LoadError(f"{path} is not a file that `mixhouse rejects export` wrote: {error}") from error
     if len(contents.playlists) != len(named):
         raise LoadError(
-            f"{path} holds {len(contents.playlists)} playlists, and its info names {len(named)} rejects: keep their "
-            "number and order. What cannot be corrected may stay as it is"
+            f"{path} is to hold as many playlists as its info names rejects: {len(named)}, not "
+            f"{len(contents.playlists)}. Keep their number and order; what cannot be corrected may stay as it is"
         )
     with connect(autocommit=True) as connection:
         foreign = connection.execute(_FOREIGN, [[getattr(one, name) for one in named] for name in _NAMED]).fetchone()

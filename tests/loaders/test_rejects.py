@@ -279,7 +279,7 @@ def test_made_playlists_stay_known_as_made(
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        (b",\n\n[1 ,2]", b"", "holds 6 playlists, and its info names 7"),
+        (b",\n\n[1 ,2]", b"", "as its info names rejects: 7, not 6"),
         (b'"rejects": [', b'"others": [', "missing required field `rejects`"),
         (b'"slice_id": 1,\n   "ordinal": 1,', b'"slice_id": 1,\n   "ordinal": 99,', "does not have: number 99 of"),
         (b'"slice_id": 1,\n   "ordinal": 1,', b'"slice_id": "1",\n   "ordinal": 1,', "Expected `int`"),
