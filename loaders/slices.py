@@ -139,7 +139,7 @@ def _usable_sources_at(path: Path) -> list[SliceSource]:
         raise SliceRefused("absent", "symbolic links lead in a circle") from error
     if not found:
         raise SliceRefused(
-            "no_slices", "there are none in it; they are called mpd.slice.<first>-<last>.json, or .json.gz"
+            "no_slices", "nothing in it is called .json or .json.gz; an archive in a folder must be named itself"
         )
     return found
 

@@ -684,7 +684,7 @@ def test_strict_does_not_pass_over_what_landed_with_rejects(
         ("skipped", None),
         ("refused", "rejects_under_strict"),
     ]
-    assert "1 of its playlists" in str(report.slices[0].detail)
+    assert "rejects still: 1" in str(report.slices[0].detail)
     assert documents(connection) == before
     # Without, it is passed over as before, and once the playlist is there, strictly too.
     assert loaded(path).skipped == 1
