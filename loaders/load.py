@@ -288,7 +288,7 @@ def _load_side_by_side(
             pipe.close()
             # One that has nothing to do ends by itself; the database takes back what another one has in hand.
             if turns:
-                process.terminate()
+                process.kill()
         for process in processes.values():
             process.join()
 
@@ -298,10 +298,11 @@ def _start_worker(connect: Connect) -> tuple[Pipe, BaseProcess]:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_work, args=(theirs, connect), daemon=True)
-    # Ctrl-C goes to every process of the terminal, and it is ours to answer. A blocked signal stays so in the child;
-    # starting the tracker of multiprocessing, which the first child needs, would unblock it.
+    # Ctrl-C goes to every process of the terminal, and who ends a service may tell every process of it: that is ours to
+    # answer. A blocked signal stays so in the child; starting the tracker of multiprocessing, which the first child
+    # needs, would unblock it.
     resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         process.start()
     finally:
@@ -471,7 +472,7 @@ def _land_once(connection: Connection, attempt: Attempt, contents: _Contents | b
 
 def _require_no_open_rejects(connection: Connection, attempt: Attempt) -> None:
     if count := ledger.count_open_rejects(connection, str(attempt.sha256)):
-        raise SliceRefused("rejects_under_strict", f"it has landed, and {count} of its playlists are rejects still")
+        raise SliceRefused("rejects_under_strict", f"it has landed, but for playlists that are rejects still: {count}")
 
 
 def _outcome(attempt: Attempt, outcome: Literal["landed", "skipped", "refused"]) -> SliceOutcome:
@@ -480,7 +481,10 @@ def _outcome(attempt: Attempt, outcome: Literal["landed", "skipped", "refused"])
 
 def _summary(rejects: Sequence[Reject]) -> str:
     first = rejects[0]
-    return f"{len(rejects)} playlists break a rule; the first is number {first.ordinal}: {first.reason}, {first.detail}"
+    return (
+        f"playlists that break a rule: {len(rejects)}; the first is number {first.ordinal}: {first.reason}, "
+        f"{first.detail}"
+    )
 
 
 def _log(outcome: SliceOutcome) -> None:

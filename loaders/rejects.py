@@ -5,6 +5,7 @@ closing them is one and the same row of the ledger.
 """
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -108,7 +109,8 @@ def export(connect: Connect, path: Path, selection: Selection, *, overwrite: boo
 
     Args:
         connect: Opens a connection.
-        path: The file. It is there when it is complete, and is not made if there is nothing to write.
+        path: The file, or a link to it, which stays one. It is there when it is complete, and is not made if there is
+            nothing to write.
         selection: Which rejects.
         overwrite: Replace a file that is there.
 
@@ -116,11 +118,10 @@ def export(connect: Connect, path: Path, selection: Selection, *, overwrite: boo
         How many playlists are in it.
 
     Raises:
-        LoadError: There is a file already, or the rejects are more than one slice can hold.
+        LoadError: There is a file already, or what is no file, or the rejects are more than one slice can hold.
         OSError: The file cannot be written.
     """
-    if path.exists() and not overwrite:
-        raise LoadError(f"{path} is there already, and may hold corrections; name another file, or use --overwrite")
+    path = _place_for_file(path, overwrite=overwrite)
     if not selection.reasons:
         selection = replace(selection, reasons=[reason for reason in PLAYLIST_REASONS if reason != "repeated_pid"])
     partial = path.with_name(f".{path.name}.partial")
@@ -154,6 +155,17 @@ def export(connect: Connect, path: Path, selection: Selection, *, overwrite: boo
         finally:
             partial.unlink(missing_ok=True)
     return len(names)
+
+
+def _place_for_file(path: Path, *, overwrite: bool) -> Path:
+    """Return where links lead: a file there is replaced, and what stands there that is no file must not be."""
+    place = Path(os.path.realpath(path))
+    # In a circle of links, one of them is where they lead.
+    if place.is_symlink() or (path.exists() and not path.is_file()):
+        raise LoadError(f"{path} is there, and is no file that could be replaced; name another")
+    if path.exists() and not overwrite:
+        raise LoadError(f"{path} is there already, and may hold corrections; name another file, or use --overwrite")
+    return place
 
 
 def _version(connection: Connection, selection: Selection) -> str:
@@ -209,8 +221,8 @@ def land(connect: Connect, path: Path, *, progress: Progress | None = None) -> L
         raise LoadError(f"{path} is not a file that `mixhouse rejects export` wrote: {error}") from error
     if len(contents.playlists) != len(named):
         raise LoadError(
-            f"{path} holds {len(contents.playlists)} playlists, and its info names {len(named)} rejects: keep their "
-            "number and order. What cannot be corrected may stay as it is"
+            f"{path} is to hold as many playlists as its info names rejects: {len(named)}, not "
+            f"{len(contents.playlists)}. Keep their number and order; what cannot be corrected may stay as it is"
         )
     with connect(autocommit=True) as connection:
         foreign = connection.execute(_FOREIGN, [[getattr(one, name) for one in named] for name in _NAMED]).fetchone()

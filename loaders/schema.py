@@ -25,6 +25,7 @@ SLICE_REASONS: dict[str, str] = {
     "corrupt_archive": "The gzip or zip data is damaged or incomplete.",
     "encrypted": "The zip archive asks for a password.",
     "nested_archive": "The archive holds another archive.",
+    "repeated_member": "A later member of the archive has the same name, and is the one that counts.",
     "too_large": "One slice of more than 1 GiB.",
     "empty_file": "No content at all.",
     "not_utf8": "The bytes are not UTF-8 text.",

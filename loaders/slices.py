@@ -9,7 +9,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -17,12 +17,10 @@ from typing import IO
 # Thirty times an official slice. One slice is held in memory, so a decompression bomb must end somewhere.
 MAX_SLICE_BYTES = 1 << 30
 
-_HEAD_BYTES = 4096
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZIP_MAGIC = b"PK\x03\x04"
-_SLICE_NAME = re.compile(r"mpd\.slice\.(\d+)-\d+\.json(?:\.gz)?")
+_SLICE_NAME = re.compile(r"mpd\.slice\.(\d+)-\d+\.json(?:\.gz)?", re.IGNORECASE)
 _JSON_SUFFIXES = (".json", ".json.gz")
-_PLAYLISTS_ARRAY = re.compile(rb'"playlists"\s*:\s*\[')
 # What reading damaged archives raises; ValueError comes of text that is not UTF-8, and of places before the start.
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, ValueError, struct.error)
 
@@ -79,12 +77,13 @@ def discover(paths: Iterable[str | Path]) -> list[SliceSource]:
 
     Args:
         paths: Slice files (`.json`, `.json.gz`), folders searched with everything below them, or zip archives.
-            A file is taken whatever its name. In folders and archives those named `mpd.slice.<first>-<last>.json`
-            are, and other JSON files only if they start like a slice.
+            A file is taken whatever its name. In folders and archives, those that are called `.json` or `.json.gz`
+            are; reading says what is wrong with one that is no slice.
 
     Returns:
         Each slice once, even where paths overlap. A path that does not exist, cannot be listed or holds no slice is
-        there itself, with its `refusal`.
+        there itself, with its `refusal`. So is a member of an archive that another one of its name follows; its name
+        then ends with `#` and a number.
     """
     found: dict[tuple[Path, str | None], SliceSource] = {}
     for path in paths:
@@ -140,7 +139,7 @@ def _usable_sources_at(path: Path) -> list[SliceSource]:
         raise SliceRefused("absent", "symbolic links lead in a circle") from error
     if not found:
         raise SliceRefused(
-            "no_slices", "there are none in it; they are called mpd.slice.<first>-<last>.json, or .json.gz"
+            "no_slices", "nothing in it is called .json or .json.gz; an archive in a folder must be named itself"
         )
     return found
 
@@ -179,57 +178,49 @@ def _in_folder(folder: Path) -> list[SliceSource]:
         seen.add(here)
         for path in (Path(parent) / name for name in names):
             try:
-                if _SLICE_NAME.fullmatch(path.name) and path.is_symlink() and not path.exists():
+                if not _has_json_name(path.name):
+                    continue
+                if path.is_symlink() and not path.exists():
                     refusal = SliceRefused("absent", "the symbolic link leads to nothing; put back what it names")
                     found.append(SliceSource(path, None, None, refusal))
-                elif _could_be_slice(path):
+                elif path.is_file():
                     found.append(_file_source(path.resolve()))
             except OSError as error:
                 refuse(error, path)
     return sorted(found, key=lambda source: _by_first_pid(source.path.as_posix()))
 
 
-def _could_be_slice(path: Path) -> bool:
-    if not _has_json_name(path.name) or not path.is_file():
-        return False
-    if _SLICE_NAME.fullmatch(path.name):
-        return True
-    with path.open("rb") as file:
-        return _starts_like_slice(file)
-
-
 def _in_archive(path: Path) -> list[SliceSource]:
     with zipfile.ZipFile(path) as archive:
-        # Of several members of one name the last is what reading it by its name gives.
-        named = {info.filename: info for info in archive.infolist()}
-        members = [info for info in named.values() if _could_be_member(archive, info)]
-        members.sort(key=lambda info: _by_first_pid(info.filename))
-        return [SliceSource(path, info.filename, f"{info.file_size}:{info.CRC:08x}") for info in members]
+        infos = [info for info in archive.infolist() if _could_be_slice(info)]
+    by_name: dict[str, list[zipfile.ZipInfo]] = {}
+    for info in infos:
+        by_name.setdefault(info.filename, []).append(info)
+    return [source for name in sorted(by_name, key=_by_first_pid) for source in _members(path, by_name[name])]
 
 
-def _could_be_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
+def _members(path: Path, infos: list[zipfile.ZipInfo]) -> Iterator[SliceSource]:
+    """Give the last of the members of one name, which is what it stands for; and, refused, those of other content."""
+    *earlier, last = [(info.filename, f"{info.file_size}:{info.CRC:08x}") for info in infos]
+    for number, (name, fingerprint) in enumerate(earlier, start=1):
+        if fingerprint != last[1]:
+            refusal = SliceRefused(
+                "repeated_member", "a later member of the same name counts; to load this one too, give it another name"
+            )
+            # No other member is called so: a name that is taken ends otherwise.
+            yield SliceSource(path, f"{name}#{number}", fingerprint, refusal)
+    yield SliceSource(path, *last)
+
+
+def _could_be_slice(info: zipfile.ZipInfo) -> bool:
     name = info.filename.rpartition("/")[2]
     # An archive inside is listed so that reading it can say what to do, instead of passing over it in silence.
-    if name.lower().endswith(".zip"):
-        return True
-    if not _has_json_name(name):
-        return False
-    if _SLICE_NAME.fullmatch(name):
-        return True
-    if _is_encrypted(info):
-        return False
-    try:
-        with archive.open(info) as file:
-            return _starts_like_slice(file)
-    except (OSError, *_DAMAGE) as error:
-        if not _is_damage(error):
-            raise
-        return False
+    return _has_json_name(name) or name.lower().endswith(".zip")
 
 
 def _has_json_name(name: str) -> bool:
     # Names with a leading dot are what macOS adds beside each file of an archive.
-    return name.endswith(_JSON_SUFFIXES) and not name.startswith(".")
+    return name.lower().endswith(_JSON_SUFFIXES) and not name.startswith(".")
 
 
 def _is_encrypted(info: zipfile.ZipInfo) -> bool:
@@ -248,16 +239,6 @@ def _is_damage(error: Exception) -> bool:
 
 def _message(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
-
-
-def _starts_like_slice(file: IO[bytes]) -> bool:
-    head = file.read(_HEAD_BYTES)
-    if head.startswith(_GZIP_MAGIC):
-        try:
-            head = zlib.decompressobj(wbits=31).decompress(head, _HEAD_BYTES)
-        except zlib.error:
-            return False
-    return _PLAYLISTS_ARRAY.search(head) is not None
 
 
 def _read_file(path: Path) -> bytes:

@@ -80,7 +80,7 @@ def watch(
         KeyboardInterrupt: From the user. What has landed stays.
     """
     folder = Path(folder).absolute()
-    _require_folder(folder)
+    require_folder(folder)
     arrivals = _Arrivals(folder, settle, patience, monotonic)
     landing = _Landing(connect, strict, workers, monotonic)
     logger.info("event=watching folder=%s", SliceSource(folder, None, None))
@@ -89,6 +89,18 @@ def watch(
         if report is not None and landed is not None:
             landed(report)
         sleep(interval)
+
+
+def require_folder(folder: Path) -> None:
+    """Find out whether there is a folder to watch.
+
+    Raises:
+        LoadError: There is none, or it cannot be listed.
+    """
+    try:
+        next(folder.iterdir(), None)
+    except OSError as error:
+        raise LoadError(f"{folder}: {error.strerror}; name a folder in which slices arrive") from error
 
 
 def is_whole(path: Path) -> bool:
@@ -122,13 +134,6 @@ def _is_whole_gzip(file: IO[bytes]) -> bool:
     except (EOFError, gzip.BadGzipFile, zlib.error):
         return False
     return _END_OF_SLICE.search(tail) is not None
-
-
-def _require_folder(folder: Path) -> None:
-    try:
-        next(folder.iterdir(), None)
-    except OSError as error:
-        raise LoadError(f"{folder}: {error.strerror}; name a folder in which slices arrive") from error
 
 
 # ----------------------------------------------------------------------------------------------------------------------

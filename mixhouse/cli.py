@@ -4,6 +4,7 @@ import logging
 import os
 import shlex
 import shutil
+import signal
 import sys
 import traceback
 import webbrowser
@@ -19,7 +20,7 @@ from loaders.load import load as load_slices
 from loaders.schema import PLAYLIST_REASONS
 from loaders.slices import LoadError
 from mixhouse import summary
-from mixhouse.console import ERR, OUT, printable, progress, set_up_logging
+from mixhouse.console import ERR, OUT, counted, printable, progress, set_up_logging
 from mixhouse.loading import load_progress, print_load, print_rejects
 from warehouse import embedded, pipeline
 from warehouse.database import connect, environment, uses_embedded_server
@@ -115,7 +116,8 @@ def synth(out: Path, playlists: int, seed: int) -> None:
     with progress("Making playlists") as advance:
         paths = write_slices(out, playlists, seed, progress=lambda done: advance(done, playlists, ""))
     size = sum(path.stat().st_size for path in paths)
-    OUT.print(f"{playlists:,} made playlists in {len(paths)} slices, {size / 1e6:,.0f} MB, in {out}", markup=False)
+    made = counted(playlists, "made playlist")
+    OUT.print(f"{made} in {counted(len(paths), 'slice')}, {size / 1e6:,.0f} MB, in {out}", markup=False)
 
 
 @cli.command()
@@ -189,8 +191,10 @@ def watch(folder: Path, strict: bool, workers: int, settle: float, builds: bool)
     Example:
       mixhouse watch incoming/
     """
+    from loaders.watch import require_folder
     from loaders.watch import watch as watch_folder
 
+    require_folder(folder)
     ERR.print(f"Watching {printable(str(folder))}; Ctrl-C ends it.", markup=False)
 
     def landed(report: LoadReport) -> None:
@@ -267,7 +271,7 @@ def rejects_export(
     if written:
         shown = printable(str(file))
         OUT.print(
-            f"{written:,} playlists in {shown}. Correct them there, keep their number and order, then:\n"
+            f"{counted(written, 'playlist')} in {shown}. Correct them there, keep their number and order, then:\n"
             f"mixhouse rejects land {shown}",
             markup=False,
         )
@@ -526,6 +530,9 @@ def db_reset(yes: bool) -> None:
 def main() -> None:
     """Run the command line, and turn what can go wrong into one line and an exit code."""
     debug = "--debug" in sys.argv
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        # Whoever ends us, as service managers and containers do, has what Ctrl-C has: what is in hand is taken back.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         cli.main(prog_name="mixhouse", standalone_mode=False)
     except click.exceptions.Exit as leave:

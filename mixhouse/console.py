@@ -54,6 +54,11 @@ def progress(title: str) -> Iterator[Advance]:
         yield advance
 
 
+def counted(number: int, noun: str) -> str:
+    """Say how many there are: `1 playlist`, `2,000 playlists`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def printable(text: str) -> str:
     """Replace what a terminal would obey: titles are strangers' text, and may hold escape sequences and line breaks."""
     return "".join(character if character.isprintable() else "·" for character in text)

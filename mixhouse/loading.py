@@ -14,7 +14,7 @@ from rich.table import Table
 from loaders.load import LoadReport, SliceOutcome
 from loaders.load import Progress as OnSlice
 from loaders.rejects import Listing
-from mixhouse.console import ERR, OUT, printable
+from mixhouse.console import ERR, OUT, counted, printable
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def load_progress() -> Iterator[OnSlice]:
 
     def log() -> None:
         # Ctrl-C is for the thread that loads.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         while not is_over.wait(LOG_SECONDS):
             if pace.slices:
                 done, total = slices
@@ -102,17 +102,17 @@ def print_load(report: LoadReport) -> None:
     table.add_column(justify="right")
     table.add_column()
     rows = [
-        (report.landed, "slices landed"),
-        (report.skipped, "slices skipped: they had landed already"),
-        (report.refused, "slices refused"),
-        (report.playlists_landed, "playlists landed"),
-        (report.playlists_superseding, "of them in another version than the one that was there"),
-        (report.playlists_unchanged, "playlists unchanged"),
-        (report.playlists_rejected, "playlists rejected"),
+        (report.landed, "slice", "landed"),
+        (report.skipped, "slice", "skipped: landed before"),
+        (report.refused, "slice", "refused"),
+        (report.playlists_landed, "playlist", "landed"),
+        (report.playlists_superseding, "playlist", "among them in another version than the one that was there"),
+        (report.playlists_unchanged, "playlist", "unchanged"),
+        (report.playlists_rejected, "playlist", "rejected"),
     ]
-    for number, what in rows:
-        if number or what in ("slices landed", "playlists landed"):
-            table.add_row(f"{number:,}", what)
+    for number, noun, fate in rows:
+        if number or fate == "landed":
+            table.add_row(*f"{counted(number, noun)} {fate}".split(" ", 1))
     OUT.print(table)
     rate = f", {report.bytes / 1e6 / report.seconds:,.0f} MB/s" if report.bytes else ""
     OUT.print(f"Loaded {report.bytes / 1e6:,.1f} MB in {report.seconds:.1f} s{rate}.", markup=False)
@@ -130,7 +130,7 @@ def _complaints(report: LoadReport) -> Iterator[str]:
         if outcome.outcome == "refused":
             yield f"{outcome.source}: refused ({outcome.reason}): {outcome.detail}"
         elif outcome.rejected:
-            yield f"{outcome.source}: {outcome.rejected:,} playlists rejected"
+            yield f"{outcome.source}: {counted(outcome.rejected, 'playlist')} rejected"
 
 
 def print_rejects(listing: Listing) -> None:
@@ -142,4 +142,5 @@ def print_rejects(listing: Listing) -> None:
     total = sum(listing.counts.values())
     if len(listing.rejects) < total:
         OUT.print(f"... and {total - len(listing.rejects):,} more")
-    OUT.print(f"{total:,} rejects" + "".join(f", {count:,} {reason}" for reason, count in listing.counts.items()))
+    reasons = "".join(f", {count:,} {reason}" for reason, count in listing.counts.items())
+    OUT.print(counted(total, "reject") + reasons)

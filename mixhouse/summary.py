@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from mixhouse.console import printable
+from mixhouse.console import counted, printable
 from warehouse.pipeline import has_news
 
 Row = dict[str, Any]
@@ -109,7 +109,7 @@ def render(summary: Summary, report: Path | None, command: str) -> RenderableTyp
 
 def _lines(summary: Summary, report: Path | None, command: str) -> Iterator[Text]:
     if summary.overview is None or not summary.overview["playlists"]:
-        yield Text(f"{summary.landed:,} playlists have landed, nothing is built yet.")
+        yield Text(f"Landed: {counted(summary.landed, 'playlist')}. Nothing is built yet.")
         yield Text(f"Next: {command} build" if summary.landed else f"Next: {command} run /path/to/the/dataset")
         return
     yield from _loaded(summary.overview, command)
@@ -135,13 +135,14 @@ def _lines(summary: Summary, report: Path | None, command: str) -> Iterator[Text
 def _loaded(overview: Row, command: str) -> Iterator[Text]:
     yield _heading("Loaded")
     yield Text(
-        f"  {overview['playlists']:,} playlists with {overview['track_rows']:,} tracks: {overview['tracks']:,} "
-        f"different ones, on {overview['albums']:,} albums, by {overview['artists']:,} artists"
+        f"  {counted(overview['playlists'], 'playlist')} with {counted(overview['track_rows'], 'track')}: "
+        f"{overview['tracks']:,} different ones, on {counted(overview['albums'], 'album')}, "
+        f"by {counted(overview['artists'], 'artist')}"
     )
     if overview["playlists_rejected"] or overview["slices_refused"]:
         yield Text(
-            f"  kept aside: {overview['playlists_rejected']:,} playlists and {overview['slices_refused']:,} slices, "
-            "with reasons in staging.rejects and staging.slices"
+            f"  kept aside: {counted(overview['playlists_rejected'], 'playlist')} and "
+            f"{counted(overview['slices_refused'], 'slice')}, with reasons in staging.rejects and staging.slices"
         )
     if overview["synthetic_playlists"] == overview["playlists"]:
         yield Text("  these playlists are made: they prove the plumbing, they say nothing about music", style="yellow")

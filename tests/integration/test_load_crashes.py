@@ -450,12 +450,13 @@ def test_no_newer_version_lands_before_the_older_that_the_load_was_killed_over(
 
 
 # ----------------------------------------------------------------------------------------------------------------------
-# Ctrl-C
+# Ctrl-C, and SIGTERM, which does the same
 
 
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.usefixtures("database")
 def test_ctrl_c_stops_every_process_keeps_what_was_finished_and_says_how_to_go_on(
-    load: Callable[[Path], Command], tmp_path: Path
+    load: Callable[[Path], Command], tmp_path: Path, how: signal.Signals
 ) -> None:
     expected = Input(tmp_path / "slices")
     expected.add_batch()
@@ -464,7 +465,7 @@ def test_ctrl_c_stops_every_process_keeps_what_was_finished_and_says_how_to_go_o
         command = load(expected.folder)
         # Both have a slice in hand now.
         wait_for(lambda: waiting(connection))
-        os.killpg(command.process.pid, signal.SIGINT)
+        os.killpg(command.process.pid, how)
 
         assert command.end() == INTERRUPTED
         command.wait_until_nothing_is_left()
@@ -476,9 +477,10 @@ def test_ctrl_c_stops_every_process_keeps_what_was_finished_and_says_how_to_go_o
     assert_landed_exactly_once(expected)
 
 
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.usefixtures("database")
 def test_ctrl_c_is_for_the_command_to_answer_not_for_the_processes_that_load(
-    load: Callable[[Path], Command], tmp_path: Path
+    load: Callable[[Path], Command], tmp_path: Path, how: signal.Signals
 ) -> None:
     expected = Input(tmp_path / "slices")
     expected.add_batch()
@@ -486,7 +488,7 @@ def test_ctrl_c_is_for_the_command_to_answer_not_for_the_processes_that_load(
         command = load(expected.folder)
         wait_for(lambda: len(command.workers()) == WORKERS)
         for process in command.workers():
-            process.send_signal(signal.SIGINT)
+            process.send_signal(how)
 
     assert command.end() in FINISHED
 

@@ -437,19 +437,45 @@ def test_a_slice_cut_at_random_lands_nothing_and_says_so(tmp_path: Path, connect
 def test_refused_files_are_named_in_the_ledger_once_and_the_others_land(tmp_path: Path, connection: Connection) -> None:
     write_slice(tmp_path, 0, b"")
     write_slice(tmp_path, 1000, DATA)
+    (tmp_path / "README.md").write_bytes(b"# About")
     (tmp_path / "challenge_set.json").write_bytes(encoded({"date": "", "version": "v1", "playlists": []}))
+    (tmp_path / "stats.json").write_bytes(b'{"playlists": 1000}')
     write_zip(tmp_path / "mpd.zip", {"inner.zip": b"PK\x03\x04", "mpd.slice.5-6.json": b"\xff"})
 
     first = loaded(tmp_path, tmp_path / "mpd.zip")
     before = everything(connection)
     second = loaded(tmp_path, tmp_path / "mpd.zip")
 
-    refusals = ["challenge_set", "empty_file", None, "nested_archive", "not_utf8"]
+    refusals = ["challenge_set", "wrong_shape", "empty_file", None, "nested_archive", "not_utf8"]
     assert [outcome.reason for outcome in first.slices] == refusals
     assert [outcome.reason for outcome in second.slices] == refusals
     assert (first.landed, second.skipped) == (1, 1)
     assert everything(connection) == before
-    assert counts(connection)[0] == 5
+    assert counts(connection)[0] == 6
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_an_earlier_member_of_the_same_name_is_refused_and_the_last_one_lands_once(
+    tmp_path: Path, connection: Connection
+) -> None:
+    path = tmp_path / "mpd.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for pid in range(2):
+            archive.writestr("part.json", slice_of([playlist(pid)]))
+
+    first = loaded(path)
+    before = everything(connection)
+    second = loaded(path, strict=True)
+
+    refused = (f"{path}!part.json#1", "refused", "repeated_member")
+    assert [(str(one.source), one.outcome, one.reason) for one in (*first.slices, *second.slices)] == [
+        refused,
+        (f"{path}!part.json", "landed", None),
+        refused,
+        (f"{path}!part.json", "skipped", None),
+    ]
+    assert set(documents(connection)) == {1}
+    assert everything(connection) == before
 
 
 @pytest.mark.parametrize("place", ["info", "playlist", "beside", "track"])
@@ -658,7 +684,7 @@ def test_strict_does_not_pass_over_what_landed_with_rejects(
         ("skipped", None),
         ("refused", "rejects_under_strict"),
     ]
-    assert "1 of its playlists" in str(report.slices[0].detail)
+    assert "rejects still: 1" in str(report.slices[0].detail)
     assert documents(connection) == before
     # Without, it is passed over as before, and once the playlist is there, strictly too.
     assert loaded(path).skipped == 1

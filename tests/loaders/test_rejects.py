@@ -1,6 +1,7 @@
 """What taking rejects out, correcting and landing them promises, on a real server."""
 
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -208,6 +209,45 @@ def test_nothing_to_export_makes_no_file(tmp_path: Path, connection: Connection)
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_an_export_through_a_link_writes_what_it_names(tmp_path: Path, connection: Connection, is_there: bool) -> None:
+    land_rejects(tmp_path)
+    target = tmp_path / "elsewhere" / "target.json"
+    target.parent.mkdir()
+    if is_there:
+        target.write_bytes(b"old")
+    link = tmp_path / "rejects.json"
+    link.symlink_to("elsewhere/target.json")
+
+    assert export(connect, link, Selection(), overwrite=is_there) == len(HOSTILE)
+
+    assert link.is_symlink()
+    assert target.is_file()
+    assert list(target.parent.iterdir()) == [target]
+    assert land(connect, link).playlists_rejected == len(HOSTILE)
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+@pytest.mark.parametrize("kind", ["pipe", "link to a device", "circle of links", "folder"])
+def test_what_is_no_file_is_not_replaced_by_an_export(
+    tmp_path: Path, connection: Connection, kind: str, overwrite: bool
+) -> None:
+    land_rejects(tmp_path)
+    path = tmp_path / "there"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to(path if kind == "circle of links" else os.devnull)
+    before = path.lstat()
+
+    with pytest.raises(LoadError, match="is no file"):
+        export(connect, path, Selection(), overwrite=overwrite)
+
+    assert path.lstat() == before
+
+
 def test_a_file_that_may_hold_corrections_is_not_overwritten(tmp_path: Path, connection: Connection) -> None:
     land_rejects(tmp_path / "slices")
     path = tmp_path / "rejects.json"
@@ -239,7 +279,7 @@ def test_made_playlists_stay_known_as_made(
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        (b",\n\n[1 ,2]", b"", "holds 6 playlists, and its info names 7"),
+        (b",\n\n[1 ,2]", b"", "as its info names rejects: 7, not 6"),
         (b'"rejects": [', b'"others": [', "missing required field `rejects`"),
         (b'"slice_id": 1,\n   "ordinal": 1,', b'"slice_id": 1,\n   "ordinal": 99,', "does not have: number 99 of"),
         (b'"slice_id": 1,\n   "ordinal": 1,', b'"slice_id": "1",\n   "ordinal": 1,', "Expected `int`"),

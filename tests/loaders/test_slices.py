@@ -1,5 +1,6 @@
 """What finding and reading slices promises."""
 
+import gzip
 import os
 import zipfile
 from collections.abc import Callable
@@ -9,8 +10,8 @@ import pytest
 from builders import encoded, forbid, playlist, slice_of, write_gzip, write_slice, write_zip, zip_of
 
 from loaders import slices
-from loaders.schema import SLICE_REASONS
-from loaders.slices import SliceRefused, discover, read
+from loaders.schema import SLICE_REASONS, split
+from loaders.slices import SliceRefused, SliceSource, discover, read
 
 DATA = slice_of([playlist(0), playlist(1)])
 MEMBER = "data/mpd.slice.0-999.json"
@@ -24,6 +25,15 @@ def reason_of(path: Path) -> str:
     assert refusal.value.reason in SLICE_REASONS
     assert refusal.value.detail
     return refusal.value.reason
+
+
+def why_not(source: SliceSource) -> str | None:
+    """The reason for which a slice does not land, if it is for what the file is as a whole."""
+    try:
+        split(read(source))
+    except SliceRefused as refusal:
+        return refusal.reason
+    return None
 
 
 def names_in(path: Path) -> list[str]:
@@ -44,31 +54,97 @@ def test_a_folder_is_searched_to_the_bottom_and_ordered_by_first_pid(tmp_path: P
     ]
 
 
-def test_a_folder_gives_up_only_what_is_or_looks_like_a_slice(tmp_path: Path) -> None:
-    write_slice(tmp_path, 0, DATA)
-    (tmp_path / "part.json").write_bytes(DATA)
-    write_gzip(tmp_path / "part.json.gz", DATA)
-    (tmp_path / "challenge_set.json").write_bytes(encoded({"date": "", "version": "v1", "playlists": []}))
-    (tmp_path / "stats.json").write_bytes(b'{"playlists": 1000}')
-    (tmp_path / "broken.json.gz").write_bytes(b"\x1f\x8b\x08 not gzip at all")
-    (tmp_path / "._mpd.slice.0-999.json").write_bytes(DATA)
-    (tmp_path / "mpd.slice.0-999.json.txt").write_bytes(DATA)
+def test_a_folder_gives_up_all_json_and_nothing_else(tmp_path: Path) -> None:
+    for first, name in enumerate(["mpd.slice.1000-1999.json", "MPD.SLICE.0-999.JSON", "part.json", "UPPER.Json.GZ"]):
+        (tmp_path / name).write_bytes(slice_of([playlist(first)]))
+    others = ("README.md", "stats.txt", "license", ".DS_Store", "._part.json", "mpd.slice.0-999.json.txt", "mpd.zip")
+    for name in others:
+        (tmp_path / name).write_bytes(DATA)
+    (tmp_path / "__MACOSX").mkdir()
+    (tmp_path / "__MACOSX" / "._mpd.slice.0-999.json").write_bytes(b"resource fork")
     (tmp_path / "mpd.slice.5-6.json").mkdir()
+    os.mkfifo(tmp_path / "pipe.json")
 
-    assert sorted(names_in(tmp_path)) == ["challenge_set.json", "mpd.slice.0-999.json", "part.json", "part.json.gz"]
+    assert names_in(tmp_path) == ["UPPER.Json.GZ", "part.json", "MPD.SLICE.0-999.JSON", "mpd.slice.1000-1999.json"]
 
 
-def test_an_archive_gives_up_only_what_is_or_looks_like_a_slice(tmp_path: Path) -> None:
+def test_an_archive_gives_up_all_json_and_nothing_else(tmp_path: Path) -> None:
     members = {
         "data/mpd.slice.2000-2999.json": DATA,
         MEMBER: DATA,
         "part.json": DATA,
-        "src/stats.json": b"{}",
+        "UPPER.Json.GZ": DATA,
         "__MACOSX/data/._mpd.slice.0-999.json": b"resource fork",
+        "data/.DS_Store": b"",
         "license.txt": b"",
+        "src/check.py": b"",
+        "folder.json/": b"",
     }
 
-    assert names_in(write_zip(tmp_path / "mpd.zip", members)) == ["part.json", MEMBER, "data/mpd.slice.2000-2999.json"]
+    assert names_in(write_zip(tmp_path / "mpd.zip", members)) == [
+        *("UPPER.Json.GZ", "part.json", MEMBER),
+        "data/mpd.slice.2000-2999.json",
+    ]
+
+
+LATE_PLAYLISTS = encoded({"info": {"notes": "x" * 200_000}, "playlists": [playlist(0)]})
+OTHER_FIELD_FIRST = encoded({"about": "x" * 100_000, "info": {}, "playlists": [playlist(0)]})
+# What is called like a slice, and why it is none; None if it is one.
+CALLED_JSON: dict[str, tuple[str, bytes, str | None]] = {
+    "long info": ("part.json", LATE_PLAYLISTS, None),
+    "long info, compressed": ("part.json.gz", gzip.compress(LATE_PLAYLISTS), None),
+    "another field first": ("part.json", OTHER_FIELD_FIRST, None),
+    "capitals": ("PART.JSON", DATA, None),
+    "gzip by another name": ("part.json", gzip.compress(DATA), None),
+    "no gzip, for all its name": ("part.json.gz", DATA, None),
+    "nothing": ("part.json", b"", "empty_file"),
+    "blanks": ("part.json", b" \n", "empty_file"),
+    "array": ("part.json", b"[]", "wrong_shape"),
+    "another object": ("stats.json", b'{"playlists": 1000}', "wrong_shape"),
+    "challenge set": (
+        "challenge_set.json",
+        encoded({"date": "", "version": "v1", "playlists": [{}]}),
+        "challenge_set",
+    ),
+    "text": ("part.json", b"see README", "not_json"),
+    "text, not compressed": ("part.json.gz", b"see README", "not_json"),
+    "UTF-16": ("part.json", DATA.decode().encode("utf-16"), "not_utf8"),
+    "cut gzip": ("part.json.gz", gzip.compress(DATA)[:-9], "corrupt_archive"),
+    "no deflate data": ("part.json.gz", b"\x1f\x8b\x08 not gzip at all", "corrupt_archive"),
+}
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+@pytest.mark.parametrize(("name", "data", "reason"), CALLED_JSON.values(), ids=CALLED_JSON)
+def test_what_is_called_json_is_a_slice_or_refused_with_its_reason(
+    tmp_path: Path, kind: str, name: str, data: bytes, reason: str | None
+) -> None:
+    path = tmp_path / "data"
+    if kind == "folder":
+        write_slice(path, 0, DATA)
+        (path / name).write_bytes(data)
+    else:
+        write_zip(path, {MEMBER: DATA, name: data})
+
+    other, sound = discover([path])
+
+    assert (other.member or other.path.name, read(sound)) == (name, DATA)
+    assert why_not(other) == reason
+
+
+def test_finding_slices_reads_nothing_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_slice(tmp_path, 0, DATA)
+    part = tmp_path / "part.json"
+    part.write_bytes(DATA)
+    archive = write_zip(tmp_path / "mpd.zip", {MEMBER: DATA, "part.json": DATA})
+    forbid(monkeypatch, part)
+
+    def fail(*arguments: object) -> None:
+        raise AssertionError(arguments)
+
+    monkeypatch.setattr(zipfile.ZipFile, "open", fail)
+
+    assert len(discover([tmp_path, archive])) == 4
 
 
 def test_a_named_file_is_taken_whatever_its_name(tmp_path: Path) -> None:
@@ -138,7 +214,7 @@ PATHS_WITHOUT_SLICES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "empty folder": ("folder", Path.mkdir, "no_slices"),
     "folder of others": ("folder", lambda path: write_slice(path, 0, DATA).rename(path / "notes.txt"), "no_slices"),
     "empty zip": ("mpd.zip", lambda path: write_zip(path, {}), "no_slices"),
-    "zip of others": ("mpd.zip", lambda path: write_zip(path, {"a.json": b"{}", "notes.txt": DATA}), "no_slices"),
+    "zip of others": ("mpd.zip", lambda path: write_zip(path, {"stats.txt": b"{}", "notes.txt": DATA}), "no_slices"),
     "empty file called zip": ("mpd.zip", Path.touch, "corrupt_archive"),
     "not a zip": ("mpd.zip", lambda path: path.write_bytes(DATA), "corrupt_archive"),
     "cut zip": ("mpd.zip", lambda path: path.write_bytes(ARCHIVE[:-30]), "corrupt_archive"),
@@ -344,25 +420,21 @@ def test_a_file_that_cannot_be_read_is_refused_and_its_neighbours_are_found(tmp_
     # It opens, and the first read fails with an error that names no file.
     (tmp_path / "odd.json").symlink_to("/proc/self/mem")
 
-    found = {source.path.name: source.refusal for source in discover([tmp_path])}
+    found = {source.path: why_not(source) for source in discover([tmp_path])}
 
-    assert found.pop(sound.name) is None
-    [refusal] = found.values()
-    assert refusal is not None
-    assert refusal.reason == "unreadable"
+    assert found.pop(sound) is None
+    assert list(found.values()) == ["unreadable"]
 
 
 def test_a_link_of_the_name_of_a_slice_that_leads_nowhere_is_said(tmp_path: Path) -> None:
     sound = write_slice(tmp_path, 0, slice_of([playlist(0)]))
-    (tmp_path / "mpd.slice.1000-1999.json").symlink_to("unmounted/mpd.slice.1000-1999.json")
-    (tmp_path / "notes.json").symlink_to("unmounted/notes.json")
+    dangling = [tmp_path / name for name in ("part.json", "mpd.slice.1000-1999.json")]
+    for link in (*dangling, tmp_path / "notes.txt"):
+        link.symlink_to(f"unmounted/{link.name}")
 
-    one, other = discover([tmp_path])
+    found = {source.path: why_not(source) for source in discover([tmp_path])}
 
-    assert (one.path, one.refusal) == (sound, None)
-    assert other.path == tmp_path / "mpd.slice.1000-1999.json"
-    assert other.refusal is not None
-    assert other.refusal.reason == "absent"
+    assert found == {sound: None} | dict.fromkeys(dangling, "absent")
 
 
 def test_folders_behind_links_are_searched_once_and_circles_end(tmp_path: Path) -> None:
@@ -377,13 +449,51 @@ def test_folders_behind_links_are_searched_once_and_circles_end(tmp_path: Path) 
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_of_two_members_of_one_name_the_last_is_what_the_archive_holds(tmp_path: Path) -> None:
+def test_of_members_of_one_name_the_last_counts_and_those_of_other_content_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "mpd.zip"
-    fingerprints = []
-    for version in (slice_of([playlist(0)]), slice_of([playlist(0, name="other")])):
-        with zipfile.ZipFile(path, "a") as archive:
-            archive.writestr("mpd.slice.0-999.json", version)
-        [source] = discover([path])
-        assert read(source) == version
-        fingerprints.append(source.fingerprint)
-    assert len(set(fingerprints)) == 2
+    old, other, new = (slice_of([playlist(0, name=name)]) for name in ("old", "other", "new"))
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in [("a.json", old), ("b.json", old), ("a.json", new), ("a.json", other), ("a.json", new)]:
+            archive.writestr(name, data)
+
+    *earlier, last, single = discover([path])
+
+    assert [(source.member, why_not(source)) for source in earlier] == [
+        ("a.json#1", "repeated_member"),
+        ("a.json#3", "repeated_member"),
+    ]
+    assert (last.member, read(last)) == ("a.json", new)
+    assert (single.member, read(single)) == ("b.json", old)
+    assert len({source.fingerprint for source in (*earlier, last)}) == 3
+
+
+def damaged_member(archive: bytes, name: str, damage: str) -> bytes:
+    """An archive of which one member is damaged."""
+    data = bytearray(archive)
+    local = data.index(name.encode())
+    central = data.index(name.encode(), data.index(b"PK\x01\x02"))
+    if damage == "data":
+        start = local + len(name)
+        data[start + 20 : start + 40] = bytes(20)
+    elif damage == "size":
+        for at in (local - 30 + 22, central - 46 + 24):
+            data[at] ^= 1
+    else:
+        for at in (local - 30 + 6, central - 46 + 8):
+            data[at] |= 1
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"), [("data", "corrupt_archive"), ("size", "corrupt_archive"), ("password", "encrypted")]
+)
+@pytest.mark.parametrize("name", ["b.json", "mpd.slice.0-999.json"])
+def test_a_damaged_member_is_refused_for_it_whatever_its_name_and_company(
+    tmp_path: Path, name: str, damage: str, reason: str
+) -> None:
+    alone, beside = tmp_path / "alone.zip", tmp_path / "beside.zip"
+    alone.write_bytes(damaged_member(zip_of({name: DATA}), name, damage))
+    beside.write_bytes(damaged_member(zip_of({"a.json": DATA, name: DATA}), name, damage))
+
+    assert [why_not(source) for source in discover([alone])] == [reason]
+    assert [why_not(source) for source in discover([beside])] == [None, reason]

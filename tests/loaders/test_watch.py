@@ -146,7 +146,7 @@ def test_the_time_of_a_file_that_arrives_later_says_nothing(tmp_path: Path, conn
 
 
 def test_nothing_to_do_makes_no_rows(tmp_path: Path, connection: Connection) -> None:
-    put(tmp_path / "notes.json", b"{}", age=3600)
+    put(tmp_path / "notes.txt", DATA, age=3600)
     write_zip(tmp_path / "mpd.zip", {name(5000): DATA})
     put(tmp_path / name(0), DATA, age=3600)
     (tmp_path / name(1000)).symlink_to(put(tmp_path / "elsewhere", slice_of([playlist(9)]), age=3600))
@@ -606,18 +606,19 @@ def test_a_file_moved_away_during_a_look_is_no_trouble(
 ) -> None:
     put(tmp_path / name(0), DATA, age=60)
     moving = put(tmp_path / "moving.json", DATA)
-    open_file = Path.open
+    is_file = Path.is_file
 
-    def open_or_find_moved(opened: Path, *arguments: str, **options: str) -> object:
-        if opened == moving:
+    def look_and_move(path: Path) -> bool:
+        found = is_file(path)
+        if path == moving:
             moving.unlink(missing_ok=True)
-        return open_file(opened, *arguments, **options)
+        return found
 
     def story() -> Iterator[float]:
         assert sorted(current(connection)) == [0, 1, 2]
         yield 1
 
-    monkeypatch.setattr(Path, "open", open_or_find_moved)
+    monkeypatch.setattr(Path, "is_file", look_and_move)
     watched(tmp_path, story())
 
     assert not moving.exists()

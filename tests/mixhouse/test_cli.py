@@ -135,7 +135,7 @@ def test_what_was_refused_is_listed_and_ends_with_exit_code_1(database: str, tmp
     (tmp_path / "mpd.slice.1000-1999.json").write_text('{"info": {}, "playl', encoding="utf-8")
     done = mixhouse("load", tmp_path)
     assert done.returncode == 1
-    assert "mpd.slice.0-999.json: 1 playlists rejected" in done.stderr
+    assert "mpd.slice.0-999.json: 1 playlist rejected" in done.stderr
     assert re.search(r"mpd\.slice\.1000-1999\.json: refused \(\w+\)", done.stderr)
 
 
@@ -148,7 +148,13 @@ def test_a_path_that_may_not_be_read_costs_no_other(database: str, tmp_path: Pat
     without = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
     done = subprocess.run([*without, MIXHOUSE, "load", *paths], capture_output=True, text=True, check=False)
     assert_one_clear_line(done, 1, "mpd.slice.0-999.json: refused (unreadable): Permission denied")
-    assert re.search(r"1 +slices landed", done.stdout)
+    assert re.search(r"1 +slice landed", done.stdout)
+
+
+def test_a_watch_of_no_folder_says_only_that(tmp_path: Path) -> None:
+    done = mixhouse("watch", tmp_path / "nowhere", PGHOST="127.0.0.1", PGPORT="1")
+    assert_one_clear_line(done, 2, "nowhere: No such file or directory")
+    assert "Watching" not in done.stderr
 
 
 @pytest.mark.parametrize("command", [["load"], ["run"], ["watch"], ["rejects", "land"]])
@@ -212,7 +218,8 @@ def test_a_reader_that_has_seen_enough_is_no_error(database: str) -> None:
     assert "BrokenPipe" not in done.stderr
 
 
-def test_an_interrupt_ends_with_130_and_says_how_to_go_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_with_130_and_says_how_to_go_on(tmp_path: Path, how: signal.Signals) -> None:
     process = subprocess.Popen(
         [MIXHOUSE, "synth", tmp_path, "--playlists", "100000"],
         stderr=subprocess.PIPE,
@@ -223,7 +230,7 @@ def test_an_interrupt_ends_with_130_and_says_how_to_go_on(tmp_path: Path) -> Non
     )
     assert process.stderr is not None
     assert "slice" in process.stderr.readline()
-    process.send_signal(signal.SIGINT)
+    process.send_signal(how)
     _, errors = process.communicate()
     assert process.returncode == 130
     assert "interrupted" in errors

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from loaders.load import LoadReport, SliceOutcome
+from loaders.rejects import Listing
 from loaders.slices import SliceSource
 from mixhouse import loading
 
@@ -78,10 +79,10 @@ def test_the_summary_counts_what_happened_and_lists_what_was_refused(screen: io.
     shown = screen.getvalue()
     for line in (
         r"2 +slices landed",
-        r"1 +slices skipped",
-        r"1 +slices refused",
+        r"1 +slice skipped",
+        r"1 +slice refused",
         r"2,000 +playlists landed",
-        r"7 +of them in another version",
+        r"7 +playlists among them in another version",
         r"3 +playlists unchanged",
         r"2 +playlists rejected",
         r"102\.0 MB in 2\.0 s, 51 MB/s",
@@ -89,6 +90,15 @@ def test_the_summary_counts_what_happened_and_lists_what_was_refused(screen: io.
         r"/data/some: 2 playlists rejected",
     ):
         assert re.search(line, shown), line
+
+
+def test_one_of_a_thing_is_one_thing(screen: io.StringIO) -> None:
+    loading.print_load(LoadReport((slice_outcome("one", landed=1, rejected=1),), 1.0))
+    loading.print_rejects(Listing((), {"not_json": 1}))
+    shown = screen.getvalue()
+    for line in (r"1 +slice landed", r"1 +playlist landed", r"one: 1 playlist rejected", r"1 reject, 1 not_json"):
+        assert re.search(line, shown), line
+    assert not re.search(r"\b1 +\w+s\b", shown)
 
 
 def test_a_long_list_is_cut_with_where_the_rest_is(screen: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:

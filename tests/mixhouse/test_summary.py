@@ -62,7 +62,7 @@ def test_a_model_is_called_better_than_a_constant_only_if_it_is() -> None:
 
 def test_refusals_are_counted() -> None:
     text = shown(landed=12_345, overview=OVERVIEW | {"playlists_rejected": 3, "slices_refused": 1})
-    assert "kept aside: 3 playlists and 1 slices" in text
+    assert "kept aside: 3 playlists and 1 slice," in text
 
 
 def test_made_playlists_are_called_made() -> None:
