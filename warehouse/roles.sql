@@ -95,8 +95,8 @@ grant usage on schema ml, ops to mixhouse_transformer;
 grant select on all tables in schema staging, ml to mixhouse_transformer;
 grant select, insert, update on ops.builds, ops.built_slices to mixhouse_transformer;
 
--- Machine learning. Results stay as they are until those of old runs are deleted (python_ml/results.py); only the row of
--- a run tells how it went on.
+-- Machine learning. Results stay as they are until those of old runs are deleted (python_ml/results.py); only the row
+-- of a run tells how it went on.
 grant usage on schema features, ml to mixhouse_ml;
 grant select on all tables in schema features to mixhouse_ml;
 grant select, insert on all tables in schema ml to mixhouse_ml;
