@@ -9,9 +9,21 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-OUT = Console(highlight=False, soft_wrap=True)
+
+class _Console(Console):
+    """A console for which it is no error that nobody reads any more."""
+
+    def on_broken_pipe(self) -> None:
+        """Exit with 0, where rich does with 1, which says that input was refused."""
+        try:
+            super().on_broken_pipe()
+        except SystemExit:
+            raise SystemExit(0) from None
+
+
+OUT = _Console(highlight=False, soft_wrap=True)
 """Results: what a command was asked for."""
-ERR = Console(stderr=True, highlight=False, soft_wrap=True)
+ERR = _Console(stderr=True, highlight=False, soft_wrap=True)
 """Progress, notes and errors."""
 
 Advance = Callable[[int, int, str], None]

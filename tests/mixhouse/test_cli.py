@@ -218,6 +218,13 @@ def test_a_reader_that_has_seen_enough_is_no_error(database: str) -> None:
     assert "BrokenPipe" not in done.stderr
 
 
+def test_a_table_that_is_not_read_to_its_end_is_no_refusal(database: str) -> None:
+    done = subprocess.run(
+        ["bash", "-c", 'set -o pipefail; "$0" status | true', MIXHOUSE], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_with_130_and_says_how_to_go_on(tmp_path: Path, how: signal.Signals) -> None:
     process = subprocess.Popen(
