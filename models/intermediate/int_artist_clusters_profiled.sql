@@ -5,7 +5,10 @@ with members as (
         artists.playlist_appearances,
         -- Of floating-point numbers the sum depends on the order in which they are read, and a name may hang on it.
         artists.avg_followers::numeric as avg_followers,
-        artists.track_count
+        artists.track_count,
+        ln(artists.playlist_appearances::double precision)::numeric as log_appearances,
+        ln(artists.avg_followers)::numeric as log_followers,
+        ln(artists.track_count::double precision)::numeric as log_tracks
     from {{ ref('int_artist_clusters_serving') }} as clusters
     inner join {{ ref('int_artists_measured') }} as artists on clusters.artist_uri = artists.artist_uri
 
@@ -19,7 +22,9 @@ labels as (
 
 thresholds as (
 
-    select max(threshold_value) filter (where threshold = 'cluster_standout_ratio') as standout_ratio
+    select
+        max(threshold_value) filter (where threshold = 'cluster_standout_ratio') as standout_ratio,
+        max(threshold_value) filter (where threshold = 'cluster_far_ratio') as far_ratio
     from {{ ref('recommendation_thresholds') }}
 
 ),
@@ -27,9 +32,9 @@ thresholds as (
 everyone as (
 
     select
-        avg(playlist_appearances)::double precision as avg_playlist_appearances,
-        avg(avg_followers)::double precision as avg_followers,
-        avg(track_count)::double precision as avg_track_count
+        avg(log_appearances) as log_appearances,
+        avg(log_followers) as log_followers,
+        avg(log_tracks) as log_tracks
     from members
 
 ),
@@ -41,39 +46,51 @@ profiles as (
         count(*) as num_artists,
         avg(playlist_appearances)::double precision as avg_playlist_appearances,
         avg(avg_followers)::double precision as avg_followers,
-        avg(track_count)::double precision as avg_track_count
+        avg(track_count)::double precision as avg_track_count,
+        avg(log_appearances) as log_appearances,
+        avg(log_followers) as log_followers,
+        avg(log_tracks) as log_tracks
     from members
     group by cluster_id
 
 ),
 
--- How many times the average of all artists a cluster has of each measure.
+-- How many times as much of each measure a typical artist of the cluster has as a typical artist of all. Typical is the
+-- geometric mean: the mean of counts is that of a few stars, and nearly every cluster is below it. Rounded, so that a
+-- name hangs on no last digit.
 compared as (
 
     select
         profiles.*,
-        profiles.avg_playlist_appearances / everyone.avg_playlist_appearances as appearances_ratio,
-        profiles.avg_followers / everyone.avg_followers as followers_ratio,
-        profiles.avg_track_count / everyone.avg_track_count as tracks_ratio
+        round(exp(profiles.log_appearances - everyone.log_appearances), 9)::double precision as appearances_ratio,
+        round(exp(profiles.log_followers - everyone.log_followers), 9)::double precision as followers_ratio,
+        round(exp(profiles.log_tracks - everyone.log_tracks), 9)::double precision as tracks_ratio
     from profiles
     cross join everyone
 
 ),
 
--- What a cluster stands out by most is its name. The number that k-means gave it means nothing.
+-- What a cluster stands out by is its name. The number that it has means nothing.
 ruled as (
 
     select
         compared.*,
         case
             when
-                greatest(compared.appearances_ratio, compared.followers_ratio, compared.tracks_ratio)
-                < thresholds.standout_ratio
-                then case when compared.appearances_ratio < 1 then 'few_appearances' else 'some_appearances' end
-            when compared.followers_ratio >= greatest(compared.appearances_ratio, compared.tracks_ratio)
+                compared.appearances_ratio >= thresholds.far_ratio
+                and compared.appearances_ratio >= greatest(compared.followers_ratio, compared.tracks_ratio)
+                then 'most_appearances'
+            when
+                compared.tracks_ratio >= thresholds.far_ratio
+                and compared.tracks_ratio >= compared.followers_ratio
+                then 'most_tracks'
+            when
+                compared.followers_ratio >= thresholds.standout_ratio
+                and compared.followers_ratio >= compared.appearances_ratio
                 then 'most_followers'
-            when compared.appearances_ratio >= compared.tracks_ratio then 'most_appearances'
-            else 'most_tracks'
+            when compared.appearances_ratio >= 1 then 'some_appearances'
+            when compared.tracks_ratio >= 1 then 'more_tracks'
+            else 'few_appearances'
         end as cluster_rule
     from compared
     cross join thresholds

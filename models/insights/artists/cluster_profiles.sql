@@ -72,7 +72,7 @@ select
     profiles.appearances_ratio,
     profiles.followers_ratio,
     profiles.tracks_ratio,
-    'compared with the average artist, its artists have on average '
+    'compared with the typical artist, one of its artists typically has '
     || round(profiles.appearances_ratio::numeric, 2) || ' times the playlists, '
     || round(profiles.followers_ratio::numeric, 2) || ' times the followers a playlist and '
     || round(profiles.tracks_ratio::numeric, 2) || ' times the tracks' as comparison,
