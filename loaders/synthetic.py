@@ -25,7 +25,8 @@ logger = logging.getLogger(__name__)
 VERSION: Final = "synthetic-v1"
 MOST_PLAYLISTS: Final = 1_000_000
 _GENERATED_ON: Final = "2017-11-01 00:00:00.000000"
-_MANIFEST: Final = "synthetic.json"
+# Called so that no load takes it for a slice.
+_MANIFEST: Final = "synthetic.manifest"
 
 _POSITIONS = tuple(
     f'{"," * (pos > 0)}\n                {{\n                    "pos": {pos},\n' for pos in range(LONGEST)
@@ -40,7 +41,7 @@ def write_slices(out: Path, playlists: int, seed: int, *, progress: Callable[[in
     """Write made playlists as slices `mpd.slice.<first>-<last>.json`, 1,000 playlists each, about 33 MB.
 
     The same arguments give the same bytes, and a slice depends on nothing but the seed and its place: more playlists
-    only add slices. A slice gets its name when it is complete. Slices that a manifest beside them (`synthetic.json`)
+    only add slices. A slice gets its name when it is complete. Slices that a manifest beside them (`synthetic.manifest`)
     knows to be right are left alone, so an interrupted call is taken up where it stopped, and a second one changes
     nothing; slices of an earlier call with other arguments are removed.
 

@@ -70,7 +70,7 @@ def tree(folder: Path) -> dict[str, tuple[int, str]]:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    return {name: digest for name, (_, digest) in tree(folder).items() if name != "synthetic.json"}
+    return {name: digest for name, (_, digest) in tree(folder).items() if name != "synthetic.manifest"}
 
 
 # Bytes and files
@@ -174,7 +174,7 @@ def test_folder_with_other_slices_is_refused_and_left_as_it_is(tmp_path: Path) -
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b'{"playlists": 10}'])
 def test_manifest_that_is_none_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "synthetic.json").write_bytes(content)
+    (tmp_path / "synthetic.manifest").write_bytes(content)
     with pytest.raises(SyntheticDataError, match=r"synthetic\.json is not what was written"):
         write_slices(tmp_path, 10, 7)
 
