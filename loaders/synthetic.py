@@ -41,9 +41,9 @@ def write_slices(out: Path, playlists: int, seed: int, *, progress: Callable[[in
     """Write made playlists as slices `mpd.slice.<first>-<last>.json`, 1,000 playlists each, about 33 MB.
 
     The same arguments give the same bytes, and a slice depends on nothing but the seed and its place: more playlists
-    only add slices. A slice gets its name when it is complete. Slices that a manifest beside them (`synthetic.manifest`)
-    knows to be right are left alone, so an interrupted call is taken up where it stopped, and a second one changes
-    nothing; slices of an earlier call with other arguments are removed.
+    only add slices. A slice gets its name when it is complete. Slices that a manifest beside them
+    (`synthetic.manifest`) knows to be right are left alone, so an interrupted call is taken up where it stopped, and a
+    second one changes nothing; slices of an earlier call with other arguments are removed.
 
     Args:
         out: Folder, created if missing.

@@ -175,7 +175,7 @@ def test_folder_with_other_slices_is_refused_and_left_as_it_is(tmp_path: Path) -
 @pytest.mark.parametrize("content", [b"{", b"[]", b'{"playlists": 10}'])
 def test_manifest_that_is_none_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "synthetic.manifest").write_bytes(content)
-    with pytest.raises(SyntheticDataError, match=r"synthetic\.json is not what was written"):
+    with pytest.raises(SyntheticDataError, match=r"synthetic\.manifest is not what was written"):
         write_slices(tmp_path, 10, 7)
 
 
