@@ -1,6 +1,7 @@
 """What people see while a command works: a progress bar on a terminal, log lines anywhere else."""
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,14 +12,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 
 class _Console(Console):
-    """A console for which it is no error that nobody reads any more."""
+    """A console that falls silent when nobody reads any more: the work goes on, and its exit code stands."""
 
     def on_broken_pipe(self) -> None:
-        """Exit with 0, where rich does with 1, which says that input was refused."""
-        try:
-            super().on_broken_pipe()
-        except SystemExit:
-            raise SystemExit(0) from None
+        """Say no more, where rich would end the program with 1."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
 
 
 OUT = _Console(highlight=False, soft_wrap=True)

@@ -66,7 +66,7 @@ class Decision:
     reason: str
 
 
-def decide(model: str, state: State, rules: Rules, now: datetime, *, asked: bool = False) -> Decision:
+def decide(model: str, state: State, rules: Rules, now: datetime) -> Decision:
     """Decide what a model needs.
 
     Args:
@@ -74,11 +74,8 @@ def decide(model: str, state: State, rules: Rules, now: datetime, *, asked: bool
         state: What there is of it.
         rules: When it is trained again.
         now: The time, with a zone.
-        asked: Whether somebody asked for a training.
     """
     nouns, limit = NOUNS[model], rules.most_unprocessed[model]
-    if asked:
-        return Decision(model, "train", "asked for")
     if state.serving is None or state.trained_at is None:
         return Decision(model, "train", "no training serves yet")
     if not state.is_of_this_code:

@@ -12,6 +12,7 @@ import click
 import psycopg
 import pytest
 
+from loaders.synthetic import render_slice
 from mixhouse.cli import EXIT_CODES, cli, exit_code, message
 from warehouse.settings import PROJECT_ROOT
 
@@ -223,6 +224,24 @@ def test_a_table_that_is_not_read_to_its_end_is_no_refusal(database: str) -> Non
         ["bash", "-c", 'set -o pipefail; "$0" status | true', MIXHOUSE], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_load_that_nobody_reads_loads_all_the_same_and_says_that_input_was_refused(
+    connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    (tmp_path / "mpd.slice.0-999.json").write_bytes(render_slice(1, 0, 5))
+    (tmp_path / "mpd.slice.1000-1999.json").write_bytes(b"{")
+    done = subprocess.run(
+        ["bash", "-c", 'set -o pipefail; "$0" load "$1" 2>&1 | true', MIXHOUSE, tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert connection.execute("select outcome from staging.slices order by source").fetchall() == [
+        ("landed",),
+        ("refused",),
+    ]
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

@@ -55,10 +55,6 @@ def test_an_old_training_is_repeated_when_anything_is_new() -> None:
     assert decide(POPULARITY, replace(old, unprocessed=0), Rules(), NOW).action == "nothing"
 
 
-def test_who_asks_gets_a_training() -> None:
-    assert decide(POPULARITY, FRESH, Rules(), NOW, asked=True).action == "train"
-
-
 # ----------------------------------------------------------------------------------------------------------------------
 # What is done
 
