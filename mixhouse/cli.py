@@ -398,6 +398,147 @@ def status() -> None:
     OUT.print(summary.render(found, _from_here(REPORT) if is_recent else None, _own_name()))
 
 
+class Schedule(click.ParamType[str | None]):
+    """When the worker brings everything up to date: as in crontab, or never."""
+
+    name = "CRONTAB"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str | None:
+        """Refuse what cannot be read as a time."""
+        if value == "never":
+            return None
+        from web.jobs import make_queue
+
+        try:
+            make_queue(value)
+        except ValueError as error:
+            self.fail(f"{value!r} is no schedule as in crontab, such as '0 3 * * *': {error}", param, ctx)
+        return str(value)
+
+
+SCHEDULE = click.option(
+    "--schedule",
+    type=Schedule(),
+    default="0 3 * * *",
+    show_default=True,
+    envvar="MIXHOUSE_SCHEDULE",
+    help="When the worker brings everything up to date, as in crontab and UTC; or: never.",
+)
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to serve at.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 for a free one.")
+@click.option(
+    "--anonymous",
+    type=click.Choice(["nothing", "reading", "pages"]),
+    show_default="pages on this machine alone, else nothing",
+    help="What needs no API key: nothing, reading, or reading and starting runs in pages.",
+)
+@click.option("--worker/--no-worker", "with_worker", default=True, show_default=True, help="Start a worker as well.")
+@SCHEDULE
+def serve(host: str, port: int, anonymous: Any, with_worker: bool, schedule: str | None) -> None:
+    """Serve the web application and the API, and do what is started there, until interrupted.
+
+    \b
+    Example:
+      mixhouse serve --port 8000
+    """
+    from web.access import Access, is_loopback
+    from web.serve import serve as serve_at
+
+    is_local = is_loopback(host)
+    access = Access(anonymous=anonymous or ("pages" if is_local else "nothing"), only_local_names=is_local)
+    serve_at(
+        host,
+        port,
+        access,
+        schedule=schedule,
+        with_worker=with_worker,
+        ready=lambda address: OUT.print(f"Mixhouse is at {address} (Ctrl-C ends it)", markup=False),
+    )
+
+
+@cli.command()
+@SCHEDULE
+@click.option("--ends-with-input", is_flag=True, hidden=True)
+def worker(schedule: str | None, ends_with_input: bool) -> None:
+    """Do the runs that are started in pages and by programs, until interrupted; `mixhouse serve` has one of its own.
+
+    \b
+    Example:
+      mixhouse worker
+    """
+    from web.perform import end_with_parent
+    from web.serve import work
+
+    if ends_with_input:
+        end_with_parent()
+    work(schedule)
+
+
+@cli.group()
+def apikey() -> None:
+    """Keys that let programs use the API, and people sign in.
+
+    \b
+    Example:
+      mixhouse apikey create nightly-export
+    """
+
+
+@apikey.command("create")
+@click.argument("name")
+def apikey_create(name: str) -> None:
+    """Make a key, and print it, this once: the database keeps a digest.
+
+    \b
+    Example:
+      mixhouse apikey create nightly-export
+    """
+    from web.access import create_key
+
+    with connect(autocommit=True) as connection:
+        click.echo(create_key(connection, name))
+
+
+@apikey.command("list")
+def apikey_list() -> None:
+    """List the keys.
+
+    \b
+    Example:
+      mixhouse apikey list
+    """
+    with connect() as connection:
+        rows = connection.execute(
+            "select name, created_at, created_by, revoked_at from ops.api_keys order by key_id"
+        ).fetchall()
+    for name, created_at, created_by, revoked_at in rows:
+        ended = f", revoked {revoked_at:%Y-%m-%d %H:%M}" if revoked_at else ""
+        OUT.print(
+            f"{printable(name)}: made {created_at:%Y-%m-%d %H:%M} by {printable(created_by)}{ended}", markup=False
+        )
+    if not rows:
+        OUT.print("There are none. Make one with: mixhouse apikey create NAME")
+
+
+@apikey.command("revoke")
+@click.argument("name")
+def apikey_revoke(name: str) -> None:
+    """Let a key be good no longer.
+
+    \b
+    Example:
+      mixhouse apikey revoke nightly-export
+    """
+    from web.access import revoke_key
+
+    with connect(autocommit=True) as connection:
+        revoke_key(connection, name)
+    OUT.print(f"The key {printable(name)} is good no longer.", markup=False)
+
+
 @cli.group()
 def db() -> None:
     """The database: start, stop, look inside.
@@ -640,10 +781,14 @@ def message(error: BaseException | None) -> str:
 def exit_code(error: BaseException | None) -> int:
     """Return the exit code of a command that ended with this error."""
     from python_ml.errors import MachineLearningError
+    from web.access import KeyRefused
+    from web.serve import CannotServe
 
     if isinstance(error, WorkerDied):
         return UNEXPECTED
-    if isinstance(error, LoadError) or (isinstance(error, OSError) and error.filename is not None):
+    if isinstance(error, (LoadError, KeyRefused, CannotServe)) or (
+        isinstance(error, OSError) and error.filename is not None
+    ):
         return USAGE
     if isinstance(error, (DatabaseError, *NOT_BUILT, psycopg.errors.InsufficientPrivilege, psycopg.OperationalError)):
         return NO_DATABASE

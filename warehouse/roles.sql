@@ -114,6 +114,17 @@ $$;
 -- Serving.
 grant usage on schema marts, insights, ml, ops to mixhouse_web;
 grant select on all tables in schema marts, insights, ml, ops to mixhouse_web;
+grant insert on ops.runs to mixhouse_web;
+do $$
+begin
+    -- The queue, which `mixhouse serve` makes when it starts.
+    if to_regnamespace('jobs') is not null then
+        grant usage on schema jobs to mixhouse_web;
+        grant select, insert, update on all tables in schema jobs to mixhouse_web;
+        grant usage on all sequences in schema jobs to mixhouse_web;
+    end if;
+end
+$$;
 
 -- Reporting.
 grant usage on schema marts, insights to mixhouse_reporter;
