@@ -61,7 +61,6 @@ def create_app(settings: Settings) -> OpenAPI:
     cache = Cache(app)
     app.extensions["warehouse"] = Warehouse(cache)
     problems.register(app)
-    security.register(app)
     access.register(app, settings.access)
     limits.limiter.init_app(app)
     for blueprint in api.BLUEPRINTS:
@@ -69,7 +68,7 @@ def create_app(settings: Settings) -> OpenAPI:
     app.register_blueprint(Swagger.register(doc_url="../openapi.json"), url_prefix="/api-docs")
     app.add_url_rule("/openapi.json", "openapi_document", lambda: flask.jsonify(app.api_doc))
     app.add_url_rule("/", "home", _home)
-    pages.register(app)
+    security.register(app, pages.register(app).csp_hashes)
     return app
 
 

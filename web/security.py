@@ -1,5 +1,7 @@
 """Headers that keep what is shown from doing anything else, whatever strangers wrote into a title."""
 
+from collections.abc import Callable, Sequence
+
 import flask
 
 PAGES = (
@@ -18,17 +20,21 @@ DATA = "default-src 'none'; frame-ancestors 'none'"
 """Of what is no page."""
 
 
-def register(app: flask.Flask) -> None:
-    """Give every answer its headers."""
-    app.extensions["csp_hashes"] = []
+def register(app: flask.Flask, script_hashes: Callable[[], Sequence[str]]) -> None:
+    """Give every answer its headers.
+
+    Args:
+        app: The application.
+        script_hashes: Gives those of what Dash writes into the page, which is known with the first page only.
+    """
 
     @app.after_request
     def add(answer: flask.Response) -> flask.Response:
         path = flask.request.path
         if path.startswith("/api-docs/") or path == "/lineage.html":
             policy = INLINE
-        elif path.startswith("/app/") or path == "/sign-in":
-            policy = PAGES.format(hashes=" ".join(app.extensions["csp_hashes"]))
+        elif answer.mimetype == "text/html" and path.startswith("/app/") or path == "/sign-in":
+            policy = PAGES.format(hashes=" ".join(script_hashes()))
         else:
             policy = DATA
         answer.headers["Content-Security-Policy"] = policy

@@ -10,8 +10,8 @@ PAGES = (overview, runs)
 `register(dash_app)` for what happens in it."""
 
 
-def register(app: flask.Flask) -> None:
-    """Add the pages to the application."""
+def register(app: flask.Flask) -> dash.Dash:
+    """Add the pages to the application, and return what Dash knows of them."""
     pages_app = dash.Dash(
         __name__,
         server=app,
@@ -42,8 +42,8 @@ def register(app: flask.Flask) -> None:
     shell.register(pages_app)
     for page in PAGES:
         page.register(pages_app)
-    app.extensions["csp_hashes"] = pages_app.csp_hashes()
     sign_in.register(app)
+    return pages_app
 
 
 __all__ = ["register"]
