@@ -80,8 +80,7 @@ def server() -> Iterator[tuple[int, psutil.Process]]:
     command = [sys.executable, "-m", "mixhouse", "serve", "--port", "0", "--no-worker"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
-            assert process.stdout is not None
-            found = re.search(r":(\d+)/", process.stdout.readline())
+            found = re.search(r":(\d+)/", process.stdout.readline() if process.stdout else "")
             if found is None:
                 raise SystemExit("the server did not start")
             yield int(found[1]), psutil.Process(process.pid)
@@ -269,7 +268,8 @@ def main() -> None:
         loaded(*write_slices(folder / "slices", range(arguments.slices)))
         pipeline.build(lambda: [run.error for run in train_all(connect, trigger="benchmark") if run.error])
         log = embedded.status(home()).log
-        assert log is not None
+        if log is None:
+            raise SystemExit("the embedded server has no log")
         with server() as (port, process):
             found["answers"] = measure_answers(port, playlists)
             found["crowd"] = measure_crowd(port, process, playlists, arguments.seconds)
