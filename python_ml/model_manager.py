@@ -12,7 +12,7 @@ from typing import Literal
 
 from psycopg import Connection
 
-from python_ml import artist_trends, model_store, playlist_popularity
+from python_ml import artist_trends, features, model_store, playlist_popularity
 from python_ml.errors import ModelUnusable, TrainingInProgress
 from python_ml.train_models import MODELS, Connect, RunOutcome, library_versions, only_training, score, train
 
@@ -178,5 +178,5 @@ def read_state(connection: Connection, model: str) -> State:
         trained_at=trained_at,
         is_of_this_code=code == [MODELS[model].params(), library_versions()],
         problem=problem,
-        unprocessed=MODELS[model].count_unprocessed(connection, run_id),
+        unprocessed=features.count_unprocessed(connection, MODELS[model].view),
     )

@@ -90,13 +90,6 @@ def test_what_changed_a_little_is_scored_and_what_changed_much_is_trained(stored
     [scored] = keep_fresh(connect, trigger="build")
     assert (scored.model, scored.rows_read, scored.error) == (POPULARITY, 3, None)
     assert keep_fresh(connect, trigger="build") == []
-    assert stored.execute(
-        "select pid, is_held_out from ml.playlist_predictions where run_id = %s order by pid", [scored.run_id]
-    ).fetchall() == [
-        (0, True),
-        (1, True),
-        (2, True),
-    ]
 
     change_playlists(stored, 101)
     [trained] = keep_fresh(connect, trigger="build")
@@ -106,6 +99,49 @@ def test_what_changed_a_little_is_scored_and_what_changed_much_is_trained(stored
         (TRENDS, "succeeded", True, False, 150),
         (POPULARITY, "succeeded", False, True, 3),
         (POPULARITY, "succeeded", True, False, 300),
+    ]
+
+
+def test_a_changed_playlist_is_held_out_only_if_the_model_was_fitted_on_no_version_of_it(stored) -> None:
+    keep_fresh(connect, trigger="build")
+    held_out = "select pid, is_held_out from ml.playlist_predictions where run_id = %s and pid < 10 order by pid"
+    trained = stored.execute(held_out, [1]).fetchall()
+    assert {is_held_out for _, is_held_out in trained} == {True, False}
+    # Twice, since what a scoring says of it is not what the model was fitted on.
+    for _ in range(2):
+        change_playlists(stored, 10)
+        [scored] = keep_fresh(connect, trigger="build")
+        assert stored.execute(held_out, [scored.run_id]).fetchall() == trained
+
+    stored.execute(
+        "create temporary table another as select * from features.playlist_features where pid = 0;"
+        " update another set pid = 300; insert into features.playlist_features select * from another"
+    )
+    [scored] = keep_fresh(connect, trigger="build")
+    assert stored.execute(
+        "select pid, is_held_out from ml.playlist_predictions where run_id = %s", [scored.run_id]
+    ).fetchall() == [(300, True)]
+
+
+def test_what_serves_is_the_latest_that_the_serving_training_or_its_model_said(stored) -> None:
+    keep_fresh(connect, trigger="build")
+    change_playlists(stored, 3)
+    keep_fresh(connect, trigger="build")
+    # What failed, what is under way, and a training that does not serve say nothing.
+    stored.execute(
+        "insert into ml.model_runs (model, trigger, status, scored_with, params, library_versions) values"
+        " ('playlist_popularity', '', 'failed', 1, '{}', '{}'), ('playlist_popularity', '', 'running', 1, '{}', '{}'),"
+        " ('playlist_popularity', '', 'succeeded', null, '{}', '{}');"
+        " insert into ml.playlist_predictions (run_id, pid, predicted_followers, is_held_out, predicted_at)"
+        " select run_id, 0, 1, true, now() from ml.model_runs where run_id > 3"
+    )
+    serving = "select run_id, count(*), count(distinct {}), min({}) from ml.{} group by run_id order by run_id"
+    assert stored.execute(serving.format("pid", "pid", "serving_predictions")).fetchall() == [
+        (1, 297, 297, 3),
+        (3, 3, 3, 0),
+    ]
+    assert stored.execute(serving.format("artist_uri", "cluster_id", "serving_clusters")).fetchall() == [
+        (2, 150, 150, 0)
     ]
 
 
