@@ -8,8 +8,8 @@ import psycopg
 import pytest
 
 from python_ml import model_manager
-from python_ml.errors import FeaturesMissing, TrainingInProgress
-from python_ml.model_manager import Rules, State, decide, keep_fresh, read_state, train_all
+from python_ml.errors import FeaturesMissing, RulesInvalid, TrainingInProgress
+from python_ml.model_manager import Rules, State, decide, keep_fresh, read_rules, read_state, train_all
 from python_ml.train_models import TRAINING_LOCK
 from warehouse.database import connect
 
@@ -53,6 +53,32 @@ def test_an_old_training_is_repeated_when_anything_is_new() -> None:
         == "score"
     )
     assert decide(POPULARITY, replace(old, unprocessed=0), Rules(), NOW).action == "nothing"
+
+
+@pytest.mark.parametrize("unset", [{}, {"MIXHOUSE_RETRAIN_DAYS": ""}])
+def test_rules_that_nobody_sets_are_the_usual_ones(unset: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in unset.items():
+        monkeypatch.setenv(name, value)
+    assert read_rules() == Rules() == Rules({POPULARITY: 100, TRENDS: 50}, timedelta(days=30))
+
+
+def test_each_rule_is_set_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MIXHOUSE_RETRAIN_PLAYLISTS", "1000")
+    assert read_rules() == Rules({POPULARITY: 1000, TRENDS: 50})
+    monkeypatch.setenv("MIXHOUSE_RETRAIN_ARTISTS", "0")
+    monkeypatch.setenv("MIXHOUSE_RETRAIN_DAYS", "999999999")
+    rules = read_rules()
+    assert rules == Rules({POPULARITY: 1000, TRENDS: 0}, timedelta(days=999999999))
+    assert decide(TRENDS, replace(FRESH, unprocessed=1), rules, NOW).action == "train"
+    assert decide(POPULARITY, replace(FRESH, unprocessed=1000), rules, NOW).action == "score"
+
+
+@pytest.mark.parametrize("value", ["many", "-1", "1.5", "1e3", " 7", "\u0663", "1000000000"])
+@pytest.mark.parametrize("name", ["MIXHOUSE_RETRAIN_PLAYLISTS", "MIXHOUSE_RETRAIN_ARTISTS", "MIXHOUSE_RETRAIN_DAYS"])
+def test_a_rule_that_is_no_number_is_refused_by_name(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(RulesInvalid, match=f"{name} is '{value}'; set it to a whole number"):
+        read_rules()
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -143,6 +169,14 @@ def test_what_serves_is_the_latest_that_the_serving_training_or_its_model_said(s
     assert stored.execute(serving.format("artist_uri", "cluster_id", "serving_clusters")).fetchall() == [
         (2, 150, 150, 0)
     ]
+
+
+def test_what_is_done_follows_the_rules_of_the_environment(stored, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep_fresh(connect, trigger="build")
+    change_playlists(stored, 3)
+    monkeypatch.setenv("MIXHOUSE_RETRAIN_PLAYLISTS", "2")
+    [outcome] = keep_fresh(connect, trigger="build")
+    assert (outcome.rows_read, outcome.scored_with) == (300, None)
 
 
 def test_a_playlist_that_changes_back_is_scored_again(stored) -> None:
