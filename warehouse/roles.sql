@@ -100,6 +100,7 @@ grant select, insert, update on ops.builds, ops.built_slices to mixhouse_transfo
 grant usage on schema features, ml to mixhouse_ml;
 grant select on all tables in schema features to mixhouse_ml;
 grant select, insert on all tables in schema ml to mixhouse_ml;
+revoke insert on ml.serving_predictions, ml.serving_clusters from mixhouse_ml;
 grant update on ml.model_runs to mixhouse_ml;
 grant delete on ml.playlist_predictions, ml.artist_clusters, ml.models to mixhouse_ml;
 do $$

@@ -15,7 +15,7 @@ with playlists as (
 
 predictions as (
 
-    select * from {{ ref('int_playlist_predictions_serving') }}
+    select * from {{ ref('stg_ml__serving_predictions') }}
 
 ),
 

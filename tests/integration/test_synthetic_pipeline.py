@@ -309,7 +309,7 @@ def test_the_dbt_docs_are_one_file_with_the_whole_lineage(synthetic_warehouse: W
     page = target.read_text(encoding="utf-8")
     for node in (
         "source.mixhouse.mpd.playlists",
-        "source.mixhouse.ml.playlist_predictions",
+        "source.mixhouse.ml.serving_predictions",
         "playlist_recommendations",
     ):
         assert node in page
