@@ -41,7 +41,7 @@ endif
 run-and-show = show() { $(BIN)/mixhouse run "$$@" || [ $$? -eq 1 ] && $(BIN)/mixhouse report && $(BIN)/mixhouse status; }; show
 
 test: lint ## every check and every test
-	@$(BIN)/pytest --numprocesses 2 --dist loadgroup tests/project tests/warehouse tests/loaders tests/python_ml tests/mixhouse tests/integration
+	@$(BIN)/pytest --numprocesses 2 --dist loadgroup tests/project tests/warehouse tests/loaders tests/python_ml tests/mixhouse tests/web tests/integration
 
 lint: install ## the checks that need no database
 	$(BIN)/ruff check .
