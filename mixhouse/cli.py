@@ -24,7 +24,7 @@ from mixhouse.console import ERR, OUT, counted, printable, progress, set_up_logg
 from mixhouse.loading import load_progress, print_load, print_rejects
 from warehouse import embedded, pipeline
 from warehouse.database import connect, environment, uses_embedded_server
-from warehouse.dbt import run_dbt, target_folder
+from warehouse.dbt import write_docs
 from warehouse.errors import BuildError, DatabaseError
 from warehouse.roles import ROLES, apply_roles, create_user, exists, grant_roles
 from warehouse.settings import PROJECT_ROOT, home
@@ -372,9 +372,9 @@ def docs(output: Path, show: bool) -> None:
       mixhouse docs --open
     """
     with progress("Writing the docs") as advance:
-        run_dbt(["docs", "generate", "--static"], environment(), lambda name, done, total: advance(done, total, name))
+        written = write_docs(environment(), lambda name, done, total: advance(done, total, name))
     output.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(target_folder() / "static_index.html", output)
+    shutil.copyfile(written, output)
     OUT.print(f"Docs: {_from_here(output)}", markup=False)
     if show:
         webbrowser.open(output.absolute().as_uri())

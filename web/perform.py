@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -18,9 +17,8 @@ from python_ml.model_manager import keep_fresh, train_all
 from python_ml.train_models import RunOutcome
 from warehouse import pipeline
 from warehouse.database import connect, environment
-from warehouse.dbt import run_dbt, target_folder
+from warehouse.dbt import write_docs
 from warehouse.errors import BuildError, BuildInProgress, DatabaseError
-from warehouse.settings import home
 
 logger = logging.getLogger(__name__)
 
@@ -133,24 +131,14 @@ def train(progress: Progress) -> str:
     return " ".join([*_said(outcomes), build(progress)])
 
 
-def write_docs(progress: Progress) -> str:
+def docs(progress: Progress) -> str:
     """Write the dbt docs that the lineage page shows."""
     progress.step("Writing the dbt docs")
-    run_dbt(["docs", "generate", "--static"], environment(), lambda name, done, total: progress.counted(done, total))
-    path = docs_file()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".draft")
-    draft.write_bytes((target_folder() / "static_index.html").read_bytes())
-    draft.replace(path)
+    write_docs(environment(), lambda name, done, total: progress.counted(done, total))
     return "The dbt docs are written."
 
 
-def docs_file() -> Path:
-    """Return where the dbt docs lie that the lineage page shows."""
-    return home() / "web" / "dbt-docs.html"
-
-
-WORK: dict[str, Callable[[Progress], str]] = {"build": build, "train": train, "docs": write_docs}
+WORK: dict[str, Callable[[Progress], str]] = {"build": build, "train": train, "docs": docs}
 
 
 def _when_free(work: Callable[[], Any], progress: Progress) -> Any:

@@ -4,7 +4,7 @@
   Tests read it and start nothing there that changes the marts; `new_web_warehouse()` gives a copy, and with
   `filled=False` one with nothing in it.
 - `client`: Flask's, of the application on `web_warehouse`.
-- `browse("/app/runs", width=360)`: a page of Chromium, of a server on `web_warehouse` or of the `address` that is given.
+- `browse("/app/runs", width=360)`: a page of Chromium, of a server on `web_warehouse` or of the `address` given.
   Anything in the browser's console fails the test, unless `complaints.expected` has it.
 - `start_server(warehouse, "--no-worker")`: a `mixhouse serve` of the test's own.
 - `shoot(page, "name")` keeps a screenshot, in $MIXHOUSE_SCREENSHOTS or reports/screenshots.

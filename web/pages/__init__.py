@@ -3,7 +3,7 @@
 import dash
 import flask
 
-from web.pages import overview, runs, shell, sign_in
+from web.pages import components, overview, runs, shell, sign_in
 
 PAGES = (overview, runs)
 """In the order of the navigation. Each has `PATH`, `NAME`, `TITLE`, `layout(**parts of the address)`, and
@@ -40,6 +40,7 @@ def register(app: flask.Flask) -> dash.Dash:
         )
     pages_app.layout = shell.layout([(page.NAME, page.PATH) for page in PAGES if page.NAME])
     shell.register(pages_app)
+    components.register(pages_app)
     for page in PAGES:
         page.register(pages_app)
     sign_in.register(app)
