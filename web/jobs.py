@@ -123,19 +123,19 @@ def start_run(connection: sqlalchemy.Connection | Connection, kind: Kind, reques
     assert isinstance(connection, psycopg.Connection)  # noqa: S101 - for the type checker
     run_id = None
     while run_id is None:
-        row = connection.execute(
-            "insert into ops.runs (kind, requested_by) values (%s, %s)"
-            " on conflict (kind) where status in ('queued', 'running') do nothing returning run_id",
-            [kind, requested_by],
-        ).fetchone()
-        if row is not None:
-            run_id = int(row[0])
-        elif under_way := connection.execute(
+        if under_way := connection.execute(
             "select run_id from ops.runs where kind = %s and status in ('queued', 'running')", [kind]
         ).fetchone():
             raise Conflict(
                 f"Run {under_way[0]} does the same and is under way. Wait for it to end.", run_id=int(under_way[0])
             )
+        # Somebody else may have come first in between.
+        row = connection.execute(
+            "insert into ops.runs (kind, requested_by) values (%s, %s)"
+            " on conflict (kind) where status in ('queued', 'running') do nothing returning run_id",
+            [kind, requested_by],
+        ).fetchone()
+        run_id = None if row is None else int(row[0])
     _queue_run(connection, run_id)
     logger.info("event=run_queued run_id=%d kind=%s requested_by=%s", run_id, kind, requested_by)
     return run_id

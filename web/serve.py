@@ -67,8 +67,8 @@ def prepare() -> None:
 def _web_role_is_ready(connection: Connection) -> bool:
     """Say whether there is a role to read in, with what it needs in this database and in this version."""
     row = connection.execute(
-        "select has_table_privilege(oid, 'ops.runs', 'insert') and has_schema_privilege(oid, to_regnamespace('marts'), 'usage')"
-        " from pg_roles where rolname = %s",
+        "select has_table_privilege(oid, 'ops.runs', 'insert')"
+        " and has_schema_privilege(oid, to_regnamespace('marts'), 'usage') from pg_roles where rolname = %s",
         [ROLES["web"]],
     ).fetchone()
     return row == (True,)
