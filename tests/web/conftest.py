@@ -12,6 +12,7 @@
 """
 
 import contextlib
+import hashlib
 import itertools
 import os
 import shutil
@@ -95,11 +96,29 @@ def client(web_warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> flask.t
     return create_app(Settings(secret_key=b"for tests only")).test_client()
 
 
+def api_key(warehouse: Warehouse) -> str:
+    """Return a key for the API, made where nobody sees it but the tests: the database has its digest alone."""
+    key = "mixhouse_for_tests_only"
+    with warehouse.connect() as connection:
+        connection.execute(
+            "insert into ops.api_keys (name, sha256) values ('tests', %s) on conflict do nothing",
+            [hashlib.sha256(key.encode()).digest()],
+        )
+    return key
+
+
 StartServer = Callable[..., Server]
 
 
 @pytest.fixture(scope="session")
 def session_servers() -> Iterator[StartServer]:
+    with _servers() as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def start_module_server() -> Iterator[StartServer]:
+    """As `start_server`, for all tests of a module."""
     with _servers() as start:
         yield start
 
@@ -120,7 +139,7 @@ def _servers() -> Iterator[StartServer]:
         process = Process.start(*arguments, variables=warehouse.variables | variables)
         started.append(process)
         address = process.wait_until_it_says(r"Mixhouse is at (http://\S+?)/ ")[1]
-        return Server(process, address)
+        return Server(process, address, api_key(warehouse))
 
     try:
         yield start

@@ -113,8 +113,11 @@ class Server:
 
     process: Process
     address: str
+    key: str = ""
 
     def ask(self, method: str, path: str, body: object = None, **headers: str) -> Answer:
+        if self.key:
+            headers = {"Authorization": f"Bearer {self.key}"} | headers
         data = None if body is None else json.dumps(body).encode()
         if data is not None:
             headers["Content-Type"] = "application/json"
