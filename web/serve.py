@@ -100,7 +100,9 @@ def serve(
         DatabaseError: There is no database.
     """
     prepare()
-    app = create_app(Settings(secret_key=session_secret(home()), access=access, schedule=schedule))
+    app = create_app(
+        Settings(secret_key=session_secret(home()), access=access, schedule=schedule if with_worker else None)
+    )
     proxied: dict[str, object] = {}
     if trusted_proxy is not None:
         proxied = {"trusted_proxy": trusted_proxy, "trusted_proxy_headers": PROXY_HEADERS, "trusted_proxy_count": 1}

@@ -1,4 +1,4 @@
-"""Runs, from the asking to the result, while processes are stopped and killed, by `mixhouse serve` as people start it."""
+"""Runs, from the asking to the result, while processes are stopped and killed: by `mixhouse serve` as people do."""
 
 import signal
 import socket
