@@ -138,8 +138,9 @@ def _servers() -> Iterator[StartServer]:
         arguments = ["serve", "--port", str(port), "--schedule", "never", *options]
         process = Process.start(*arguments, variables=warehouse.variables | variables)
         started.append(process)
-        address = process.wait_until_it_says(r"Mixhouse is at (http://\S+?)/ ")[1]
-        return Server(process, address, api_key(warehouse))
+        [port] = process.wait_until_it_says(r"Mixhouse is at http://\S+:(\d+)/ ").groups()
+        # It may serve at all addresses of the machine, and this is always one of them.
+        return Server(process, f"http://127.0.0.1:{port}", api_key(warehouse))
 
     try:
         yield start

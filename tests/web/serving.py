@@ -10,13 +10,17 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import Message
 from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
+from commands import Warehouse
+
+from warehouse.pipeline import BUILD_LOCK
 
 Found = TypeVar("Found")
 
@@ -42,6 +46,8 @@ class Process:
 
     @classmethod
     def start(cls, *arguments: str, variables: dict[str, str]) -> "Process":
+        # Where a shell runs the tests in the background, Ctrl-C would be ignored, by the commands too.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
         # A group of its own: a Ctrl-C at the terminal of the tests is for the tests.
         popen = subprocess.Popen(
             [MIXHOUSE, *arguments],
@@ -51,6 +57,7 @@ class Process:
             text=True,
             process_group=0,
         )
+        signal.signal(signal.SIGINT, before)
         process = cls(popen)
         threading.Thread(target=process._read, daemon=True).start()
         return process
@@ -141,3 +148,13 @@ class Server:
     def wait_for_run(self, run_id: int, *statuses: str, seconds: float = 90) -> dict[str, Any]:
         wait_for(lambda: self.run(run_id)["status"] in statuses, seconds, f"run {run_id}: {self.run(run_id)}")
         return self.run(run_id)
+
+
+@contextmanager
+def another_build(warehouse: Warehouse) -> Iterator[None]:
+    """Hold what a build holds, so that a run waits for as long as the test likes; it then finds all up to date."""
+    with warehouse.connect() as connection:
+        connection.execute("select pg_advisory_lock(%s)", [BUILD_LOCK])
+        yield
+        connection.rollback()
+        connection.execute("select pg_advisory_unlock(%s)", [BUILD_LOCK])

@@ -3,16 +3,13 @@
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import psutil
 import pytest
 from commands import Warehouse
 from psycopg import sql
-from serving import Answer, Process, Server, wait_for
-
-from warehouse.pipeline import BUILD_LOCK
+from serving import Answer, Process, Server, another_build, wait_for
 
 StartServer = Callable[..., Server]
 
@@ -23,18 +20,14 @@ def warehouse(new_web_warehouse: Callable[..., Warehouse]) -> Warehouse:
 
 
 @pytest.fixture(scope="module")
+def own_warehouse(new_web_warehouse: Callable[..., Warehouse]) -> Warehouse:
+    """One that no server works on, but those that a test starts."""
+    return new_web_warehouse()
+
+
+@pytest.fixture(scope="module")
 def server(warehouse: Warehouse, start_module_server: StartServer) -> Server:
     return start_module_server(warehouse)
-
-
-@contextmanager
-def another_build(warehouse: Warehouse) -> Iterator[None]:
-    """Hold what a build holds, so that a run waits for as long as the test likes; it then finds all up to date."""
-    with warehouse.connect() as connection:
-        connection.execute("select pg_advisory_lock(%s)", [BUILD_LOCK])
-        yield
-        connection.rollback()
-        connection.execute("select pg_advisory_unlock(%s)", [BUILD_LOCK])
 
 
 def waiting_run(server: Server) -> int:
@@ -130,16 +123,16 @@ def test_a_run_whose_process_is_killed_is_begun_again_and_not_for_ever(server: S
     assert again["status"] == "succeeded"
 
 
-def test_a_worker_that_is_stopped_puts_its_run_back(warehouse: Warehouse, start_server: StartServer) -> None:
-    server = start_server(warehouse, "--no-worker")
-    with another_build(warehouse):
-        first = Process.start("worker", "--schedule", "never", variables=warehouse.variables)
+def test_a_worker_that_is_stopped_puts_its_run_back(own_warehouse: Warehouse, start_server: StartServer) -> None:
+    server = start_server(own_warehouse, "--no-worker")
+    with another_build(own_warehouse):
+        first = Process.start("worker", "--schedule", "never", variables=own_warehouse.variables)
         first.wait_until_it_says("worker_ready")
         run_id = waiting_run(server)
         assert first.end(signal.SIGTERM, 15) == 0
         run = server.run(run_id)
         assert (run["status"], run["attempts"], run["step"], run["started_at"]) == ("queued", 0, None, None)
-    second = Process.start("worker", "--schedule", "never", variables=warehouse.variables)
+    second = Process.start("worker", "--schedule", "never", variables=own_warehouse.variables)
     try:
         done = server.wait_for_run(run_id, "succeeded", "failed")
         assert (done["status"], done["attempts"]) == ("succeeded", 1)
@@ -148,18 +141,18 @@ def test_a_worker_that_is_stopped_puts_its_run_back(warehouse: Warehouse, start_
 
 
 def test_a_server_that_is_stopped_or_killed_leaves_its_run_to_the_next_and_no_process(
-    warehouse: Warehouse, start_server: StartServer
+    own_warehouse: Warehouse, start_server: StartServer
 ) -> None:
-    with another_build(warehouse):
-        stopped = start_server(warehouse)
+    with another_build(own_warehouse):
+        stopped = start_server(own_warehouse)
         run_id = waiting_run(stopped)
         # `end` sees to it that no process is left.
         assert stopped.process.end(signal.SIGINT, 15) == 0, stopped.process.said
         assert "Traceback" not in stopped.process.said
-        killed = start_server(warehouse)
+        killed = start_server(own_warehouse)
         wait_for(lambda: killed.run(run_id)["attempts"] == 1, what="the next server's worker takes it up")
         assert killed.process.end(signal.SIGKILL) == -signal.SIGKILL
-    done = start_server(warehouse).wait_for_run(run_id, "succeeded", "failed")
+    done = start_server(own_warehouse).wait_for_run(run_id, "succeeded", "failed")
     assert (done["status"], done["attempts"]) == ("succeeded", 2)
 
 
@@ -174,27 +167,27 @@ def test_a_run_that_fails_says_why(new_web_warehouse: Callable[..., Warehouse], 
     }
 
 
-def test_the_schedule_brings_everything_up_to_date(warehouse: Warehouse) -> None:
-    before = warehouse.query("select coalesce(max(run_id), 0) from ops.runs")
+def test_the_schedule_brings_everything_up_to_date(own_warehouse: Warehouse) -> None:
+    before = own_warehouse.query("select coalesce(max(run_id), 0) from ops.runs")
     # What was due within ten minutes before the start is made up for, so that this need not wait for a minute to pass.
-    worker = Process.start("worker", "--schedule", "*/5 * * * *", variables=warehouse.variables)
+    worker = Process.start("worker", "--schedule", "*/5 * * * *", variables=own_warehouse.variables)
     try:
         found = f"select kind, status from ops.runs where requested_by = 'schedule' and run_id > {before[0][0]}"
-        wait_for(lambda: warehouse.query(found) == [("build", "succeeded")], 40, "the scheduled build")
+        wait_for(lambda: own_warehouse.query(found) == [("build", "succeeded")], 40, "the scheduled build")
     finally:
         assert worker.end() == 0
 
 
 def test_a_queue_of_another_version_is_made_anew_and_keeps_what_waits(
-    warehouse: Warehouse, start_server: StartServer
+    own_warehouse: Warehouse, start_server: StartServer
 ) -> None:
-    server = start_server(warehouse, "--no-worker")
+    server = start_server(own_warehouse, "--no-worker")
     run_id = server.start_run("build")
     server.process.end()
-    with warehouse.connect() as connection:
+    with own_warehouse.connect() as connection:
         connection.execute("comment on schema jobs is 'The queue of runs, of procrastinate 0.1'")
         connection.execute(sql.SQL("alter table jobs.procrastinate_jobs rename to of_another_version"))
-    done = start_server(warehouse).wait_for_run(run_id, "succeeded", "failed")
+    done = start_server(own_warehouse).wait_for_run(run_id, "succeeded", "failed")
     assert done["status"] == "succeeded"
 
 

@@ -139,6 +139,7 @@ def notification(name: str, title: str, message: str, color: str) -> dict[str, A
         "title": title,
         "message": message,
         "color": color,
+        "closeButtonProps": {"aria-label": "Close"},
         "autoClose": False if color in {"red", "yellow"} else 6000,
     }
 
@@ -177,22 +178,17 @@ def facts(run: Row) -> Component:
 def log(run_id: int) -> Component:
     """Return the log of a run, the latest line last."""
     messages = warehouse().rows("run_messages", run_id=run_id)
-    return html.Ol(
-        [
-            html.Li(
-                [
-                    html.Time(f"{line['logged_at'].astimezone(UTC):%H:%M:%S}", dateTime=line["logged_at"].isoformat()),
-                    f" {line['message']}" if line["level"] == "INFO" else f" {line['level']}: {line['message']}",
-                ],
-                className=f"log-{line['level'].lower()}",
-            )
-            for line in messages
-        ],
-        className="log",
-        role="log",
-        tabIndex=0,
-        **{"aria-label": f"Log of run {run_id}"},
-    )
+    lines = [
+        html.Li(
+            [
+                html.Time(f"{line['logged_at'].astimezone(UTC):%H:%M:%S}", dateTime=line["logged_at"].isoformat()),
+                f" {line['message']}" if line["level"] == "INFO" else f" {line['level']}: {line['message']}",
+            ],
+            className=f"log-{line['level'].lower()}",
+        )
+        for line in messages
+    ]
+    return html.Div(html.Ol(lines), className="log", role="log", tabIndex=0, **{"aria-label": f"Log of run {run_id}"})
 
 
 def _start_card(kind: str, found: Sequence[Row]) -> Component:
