@@ -38,6 +38,8 @@ MOST_ATTEMPTS = 3
 HEARTBEAT_SECONDS = 2.0
 LOST_AFTER_SECONDS = 10.0
 """For how long a worker may be silent before its run is another's."""
+STOPPED = 130
+"""The exit code of a run that was stopped."""
 POLL_SECONDS = 2.0
 """How often to look for what is to be begun again; of what is new, the database tells at once."""
 STOP_SECONDS = 10.0
@@ -50,6 +52,10 @@ _OPTIONS = f"-c search_path={QUEUE} -c TimeZone=UTC"
 
 class RunLost(Exception):
     """The process of a run ended without having done it; it is begun again."""
+
+
+class RunStopped(Exception):
+    """The process of a run was asked to end, as when a service is stopped with all of its processes."""
 
 
 def check_schedule(schedule: str) -> None:
@@ -272,10 +278,10 @@ async def _perform(run_id: int) -> None:
         attempt = await asyncio.to_thread(_begin, run_id)
         if attempt is not None:
             await _attempt(run_id, attempt)
-    except asyncio.CancelledError:
+    except (asyncio.CancelledError, RunStopped):
         with suppress(DatabaseError, psycopg.Error):
             await asyncio.to_thread(_put_back, run_id)
-        raise RunLost(f"run {run_id} was stopped with the worker, and is begun again by the next one") from None
+        raise RunLost(f"run {run_id} was stopped, and is begun again") from None
     finally:
         _at_hand.discard(run_id)
 
@@ -297,6 +303,8 @@ async def _attempt(run_id: int, attempt: int) -> None:
             process.kill()
             await process.wait()
         raise
+    if code == STOPPED:
+        raise RunStopped
     if code != 0:
         why = f"Its process was ended by signal {-code}" if code < 0 else f"Its process ended with exit code {code}"
         why = "The database was lost" if code == os.EX_TEMPFAIL else why

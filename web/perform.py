@@ -19,6 +19,7 @@ from warehouse import pipeline
 from warehouse.database import connect, environment
 from warehouse.dbt import write_docs
 from warehouse.errors import BuildError, BuildInProgress, DatabaseError, DatabaseUnreachable
+from web.jobs import STOPPED
 
 logger = logging.getLogger(__name__)
 
@@ -229,7 +230,7 @@ def main() -> None:
     try:
         perform(*map(int, sys.argv[1:]))
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(STOPPED)
     except RunGone as gone:
         logger.warning("event=run_gone reason=%r", str(gone))
     except (psycopg.Error, DatabaseError) as error:
