@@ -180,7 +180,8 @@ def _when_free(work: Callable[[], Done], progress: Progress) -> Done:
             return work()
         except (BuildInProgress, TrainingInProgress) as busy:
             if not waiting:
-                progress.say("INFO", f"Waiting: {busy}")
+                # What follows is advice to those who type commands.
+                progress.say("INFO", f"Waiting: {str(busy).partition(';')[0]}")
             waiting = True
             time.sleep(BUSY_SECONDS)
 

@@ -52,6 +52,8 @@ def test_a_run_is_started_watched_and_looked_back_at(
     expect(page.get_by_role("alert").filter(has_text="Documentation succeeded")).to_be_visible(timeout=SLOW)
     expect(said(page)).to_contain_text("The dbt docs are written.")
     expect(button).to_be_enabled()
+    expect(page.get_by_text("Nothing has been run here yet")).to_be_hidden()
+    expect(page.get_by_role("button", name="Download CSV")).to_be_enabled()
     expect(page.get_by_role("gridcell", name="Everything was up to date.")).to_be_visible()
     assert page.evaluate("window.isTheSamePage"), "the page was loaded again"
     page.get_by_role("gridcell").get_by_role("link", name="1", exact=True).click()

@@ -59,7 +59,7 @@ def register(app: dash.Dash) -> None:
             run["status"] not in runs.UNDER_WAY,
             seen | {"status": run["status"]},
             runs.sentence(run) if is_news else no_update,
-            [runs.told(run)] if is_news else no_update,
+            [runs.told(run)] if is_news and run["status"] not in runs.UNDER_WAY else no_update,
         )
 
 

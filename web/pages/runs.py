@@ -92,6 +92,8 @@ def register(app: dash.Dash) -> None:
         Output({"role": "runs-start", "kind": ALL}, "disabled"),
         Output({"role": "runs-why", "kind": ALL}, "children"),
         Output({"role": "table", "table": "runs-history"}, "rowData", allow_duplicate=True),
+        Output({"role": "download", "table": "runs-history"}, "disabled"),
+        Output("runs-empty", "children"),
         Output("runs-tick", "interval"),
         Output("runs-seen", "data"),
         Output("runs-said", "children"),
@@ -108,7 +110,8 @@ def register(app: dash.Dash) -> None:
         except DatabaseAway as away:
             why = [away.detail] * len(kinds)
             alert = dmc.Alert(away.detail, title="The database is away", color="yellow", mb="md")
-            return alert, [True] * len(kinds), why, no_update, SLOW_MS, seen, away.detail, no_update
+            unchanged = (no_update, no_update, no_update)
+            return alert, [True] * len(kinds), why, *unchanged, QUICK_MS, seen, away.detail, no_update
         statuses = _statuses(found)
         news = [run for run in found if statuses[str(run["run_id"])] != seen.get(str(run["run_id"]))]
         reasons = [_reason(kind, found) for kind in kinds]
@@ -117,25 +120,26 @@ def register(app: dash.Dash) -> None:
             [reason is not None for reason in reasons],
             [_why(reason) for reason in reasons],
             components.row_data(_history_rows(found), COLUMNS) if news else no_update,
+            not found,
+            _nothing(found),
             _pace(found),
             statuses,
             " ".join(sentence(run) for run in reversed(news)) if news else no_update,
-            [told(run) for run in reversed(news)] if news else no_update,
+            [told(run) for run in reversed(news) if run["status"] not in UNDER_WAY] or no_update,
         )
 
 
 def told(run: Row) -> dict[str, Any]:
-    """Return the notification of what has become of a run; a failure stays until it is closed."""
-    words = run["error"] or run["result"] or ""
+    """Return the notification of how a run has ended; a failure stays until it is closed."""
     title = f"{NAMES[run['kind']]} {STATUSES[run['status']].lower()}"
-    return notification(f"run-{run['run_id']}", title, words or sentence(run), COLORS[run["status"]])
+    return notification(f"run-{run['run_id']}", title, run["error"] or run["result"], COLORS[run["status"]])
 
 
 def notification(name: str, title: str, message: str, color: str) -> dict[str, Any]:
-    """Return what `notifications` is to show; a name and color are shown once."""
+    """Return what `notifications` is to show, once a name."""
     return {
         "action": "show",
-        "id": f"{name}-{color}",
+        "id": name,
         "title": title,
         "message": message,
         "color": color,
@@ -234,23 +238,28 @@ def _why(reason: str | None) -> Component:
     return html.A(reason, href=f"/sign-in?next=/app{PATH}", className="cell-link")
 
 
-def _under_way(found: Sequence[Row]) -> list[Component]:
+def _under_way(found: Sequence[Row]) -> Component:
     """Return what is at hand, and what waits for it, first come first."""
     at_hand = sorted((run for run in found if run["status"] in UNDER_WAY), key=lambda run: run["run_id"])
-    return [
-        shell.panel(
-            f"Run {run['run_id']}: {NAMES[run['kind']].lower()}",
-            facts(run),
-            *([log(run["run_id"])] if run["attempts"] else []),
-        )
-        for run in at_hand
-    ]
+    return dmc.Stack(
+        [
+            shell.panel(
+                f"Run {run['run_id']}: {NAMES[run['kind']].lower()}",
+                facts(run),
+                *([log(run["run_id"])] if run["attempts"] else []),
+            )
+            for run in at_hand
+        ]
+    )
 
 
 def _history(found: Sequence[Row]) -> Component:
-    empty = dmc.Text("Nothing has been run here yet. Start a build above.", c="dimmed") if not found else None
     table = components.table("runs-history", "Runs, the latest first", _history_rows(found), COLUMNS, file="runs")
-    return [empty, table] if empty else table
+    return [html.Div(_nothing(found), id="runs-empty"), table]
+
+
+def _nothing(found: Sequence[Row]) -> str:
+    return "" if found else "Nothing has been run here yet. Start a build above."
 
 
 def _history_rows(found: Sequence[Row]) -> list[Row]:
@@ -292,7 +301,8 @@ def _step(run: Row) -> str:
 
 
 def _since(run: Row) -> str:
-    asked = f"Asked for by {run['requested_by']} on {components.moment(run['requested_at'])}"
+    who = {"page": "in a page", "schedule": "by the schedule"}.get(run["requested_by"], f"by {run['requested_by']}")
+    asked = f"Asked for {who} on {components.moment(run['requested_at'])}"
     if run["status"] == "queued":
         waits = (datetime.now(UTC) - run["requested_at"]).total_seconds()
         waiting = "waits for its turn" if waits < PATIENCE_SECONDS else "waits for a worker; is one running?"
