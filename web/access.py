@@ -159,7 +159,7 @@ def register(app: flask.Flask, access: Access) -> None:
         if access.only_local_names and not is_loopback(urlsplit(f"//{request.host}").hostname or ""):
             raise NotAllowed("This server answers requests for this machine alone. Use 127.0.0.1 or localhost.")
         _refuse_other_sites()
-        if request.path in ALWAYS_OPEN or request.path.startswith("/assets/"):
+        if request.path in ALWAYS_OPEN or request.path.startswith("/app/assets/"):
             return None
         is_reading = request.method in {"GET", "HEAD", "OPTIONS"} or request.path in READING_POSTS
         if is_reading and access.anonymous != "nothing":
@@ -169,7 +169,10 @@ def register(app: flask.Flask, access: Access) -> None:
             return None
         if caller() is not None:
             return None
-        if request.method == "GET" and request.accept_mimetypes.best == "text/html":
+        # Browsers name several forms that they like as much, programs often none.
+        if request.method == "GET" and request.accept_mimetypes.best_match(["application/json", "text/html"]) == (
+            "text/html"
+        ):
             return flask.redirect(flask.url_for("sign_in", next=request.full_path.rstrip("?")))
         raise NotSignedIn(
             "This needs an API key: Authorization: Bearer KEY. Make one with: mixhouse apikey create NAME"

@@ -98,9 +98,7 @@ def table(
         file: Name of the file when it is downloaded, without ending.
         page_size: How many rows a page of it has.
     """
-    fields = {made["field"] for made in columns}
-    fields |= {made["cellRendererParams"]["path"] for made in columns if "cellRendererParams" in made}
-    shown = [{field: _plain(row.get(field)) for field in sorted(fields)} for row in rows]
+    shown = row_data(rows, columns)
     return html.Section(
         [
             dmc.Group(
@@ -198,3 +196,10 @@ def _plain(value: object) -> object:
     if value is None or isinstance(value, str | bool | int | float):
         return value
     return float(value) if isinstance(value, Decimal) else str(value)
+
+
+def row_data(rows: Sequence[Row], columns: Sequence[Column]) -> list[Row]:
+    """Return rows as a table of these columns has them, such as to show others in it."""
+    fields = {made["field"] for made in columns}
+    fields |= {made["cellRendererParams"]["path"] for made in columns if "cellRendererParams" in made}
+    return [{field: _plain(row.get(field)) for field in sorted(fields)} for row in rows]
