@@ -1,6 +1,6 @@
 """What pages are made of: numbers and dates for people, tables, charts, figures with a caption."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from dash import MATCH, Input, Output, dcc, html
 
 from web.database import Row
+from web.problems import Problem
 
 Component = Any
 Column = dict[str, Any]
@@ -198,3 +199,11 @@ def _plain(value: object) -> object:
     if value is None or isinstance(value, str | bool | int | float):
         return value
     return float(value) if isinstance(value, Decimal) else str(value)
+
+
+def told(answer: Callable[[], Component]) -> Component:
+    """Return the answer of a callback, or what kept it back in words."""
+    try:
+        return answer()
+    except Problem as problem:
+        return dmc.Alert(problem.detail, color="red", role="alert")

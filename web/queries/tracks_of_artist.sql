@@ -12,17 +12,24 @@ with most_listed as (
     order by track_appearances desc
     limit 200
 
+),
+
+shown as (
+
+    select * from most_listed
+    order by playlist_appearances desc, track_id asc
+    limit :limit
+
 )
 
 select
-    most_listed.track_name,
-    most_listed.duration_minutes,
-    most_listed.playlist_appearances,
-    most_listed.track_appearances,
+    shown.track_name,
+    shown.duration_minutes,
+    shown.playlist_appearances,
+    shown.track_appearances,
     journeys.share_in_first_ten_pct,
     100 * journeys.avg_relative_position as avg_position_pct,
     journeys.last_seen_at::date as last_seen
-from most_listed
-left join insights.track_journeys as journeys on most_listed.track_id = journeys.track_id
-order by most_listed.playlist_appearances desc, most_listed.track_id asc
-limit :limit
+from shown
+left join insights.track_journeys as journeys on shown.track_id = journeys.track_id
+order by shown.playlist_appearances desc, shown.track_id asc
