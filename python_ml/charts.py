@@ -247,7 +247,7 @@ def changes(trends: pd.DataFrame) -> go.Figure:
     return _figure([bars], height=30 + 26 * len(trends)).update_layout(
         xaxis={
             **_NO_TICKS,
-            "range": [lowest - 0.3 * furthest, furthest * 1.3],
+            "range": [lowest - 0.6 * furthest, furthest * 1.5],
             "zeroline": True,
             "zerolinecolor": GRID,
         },

@@ -132,7 +132,7 @@ def _figures(artist: Row) -> list[tuple[str, str, str | None]]:
         (
             "Followers a playlist",
             number(artist["avg_followers"], 1),
-            f"on average; median {number(artist['median_followers'], 1)}",
+            f"on average; median {median_said(artist['median_followers'])}",
         ),
         ("Tracks", number(artist["track_count"]), f"listed {number(artist['track_appearances'])} times"),
         (
@@ -230,9 +230,8 @@ def _cluster(artist: Row) -> shell.Component:
                     color=charts.cluster_colour(artist["cluster_id"]),
                     **{"aria-label": "Share of its kind that is less typical than this artist"},
                 ),
-                dmc.Text(
-                    f"{typicality(closer)}: nearer to the middle of its kind than {_floor_percent(closer)} % of it."
-                ),
+                dmc.Text(f"{typicality(closer)}.", size="sm"),
+                _beside_its_kind(artist),
                 dmc.Text(f"As of {components.moment(artist['last_processed'])}.", size="xs", c="dimmed"),
             ],
             gap="xs",
@@ -241,12 +240,36 @@ def _cluster(artist: Row) -> shell.Component:
 
 
 def typicality(similarity: float) -> str:
-    """Say how typical of its cluster an artist is."""
+    """Say how typical of its cluster an artist is.
+
+    Args:
+        similarity: Share of the other members that are farther from the middle of the cluster.
+    """
+    share = int(100 * similarity)
     if similarity >= 0.75:
-        return "A textbook case"
+        return f"A textbook case: {share} % of its kind are farther from the middle of it"
     if similarity >= 0.25:
-        return "An ordinary member"
-    return "At the edge, perhaps on its way to another kind"
+        return f"An ordinary member: {share} % of its kind are farther from the middle of it"
+    if share:
+        return f"At the edge: only {share} % of its kind are farther from the middle of it"
+    return "At the very edge: hardly any of its kind is farther from the middle of it"
+
+
+def _beside_its_kind(artist: Row) -> shell.Component:
+    pairs = (
+        ("Playlists", components.number(artist["playlist_appearances"]), artist["cluster_playlists"]),
+        ("Followers a playlist", components.number(artist["avg_followers"], 1), artist["cluster_followers"]),
+        ("Tracks", components.number(artist["track_count"]), artist["cluster_tracks"]),
+        ("Score", components.number(artist["artist_score"], 1), artist["cluster_score"]),
+    )
+    return html.Dl(
+        [
+            part
+            for caption, value, usual in pairs
+            for part in (html.Dt(caption), html.Dd(f"{value}, median of its kind {median_said(usual)}"))
+        ],
+        className="facts",
+    )
 
 
 def _similar(artist: Row) -> shell.Component:
@@ -269,8 +292,8 @@ def _similar(artist: Row) -> shell.Component:
             f"Artists similar to {artist['artist_name']}",
             rows,
             [
-                components.column("artist_name", "Artist", link="page", flex=2),
-                components.column("shared_playlists", "Shared playlists", "whole", minWidth=140),
+                components.column("artist_name", "Artist", link="page", width=220, minWidth=180),
+                components.column("shared_playlists", "Shared playlists", "whole", width=150, minWidth=150),
                 components.column(
                     "expected_shared_playlists",
                     "By chance",
@@ -283,8 +306,8 @@ def _similar(artist: Row) -> shell.Component:
                 components.column(
                     "score", "At least", "decimal", note="The lower end of that, three standard errors down"
                 ),
-                components.column("stage", "Stage", minWidth=120),
-                components.column("playlist_appearances", "Playlists", "whole"),
+                components.column("stage", "Stage", width=120, minWidth=120),
+                components.column("playlist_appearances", "Playlists", "whole", minWidth=105),
             ],
             file="similar-artists",
         ),
@@ -301,16 +324,18 @@ def _tracks(artist: Row) -> shell.Component:
             f"Tracks of {artist['artist_name']} in most playlists",
             warehouse().cached("tracks_of_artist", artist_id=artist["artist_id"], limit=MOST_TRACKS),
             [
-                components.column("track_name", "Track", flex=2),
-                components.column("playlist_appearances", "Playlists", "whole"),
+                components.column("track_name", "Track", width=220, minWidth=180),
+                components.column("playlist_appearances", "Playlists", "whole", minWidth=105),
                 components.column(
                     "share_in_first_ten_pct",
                     "In first ten",
                     "percent",
+                    minWidth=115,
                     note="How often it stands among the first ten of a playlist; empty for tracks in few playlists",
                 ),
-                components.column("duration_minutes", "Minutes", "decimal"),
-                components.column("last_seen", "Last seen", "date", note="Last change of a playlist that has it"),
+                components.column(
+                    "last_seen", "Last seen", "date", minWidth=120, note="Last change of a playlist that has it"
+                ),
             ],
             file="top-tracks",
         ),
@@ -325,15 +350,7 @@ def _playlists(artist: Row) -> shell.Component:
         track_appearances=artist["track_appearances"],
         limit=MOST_PLAYLISTS,
     )
-    rows = [
-        row
-        | {
-            "name": row["name"] or "(untitled)",
-            "page": f"/app/playlists/{row['pid']}",
-            "modified": row["modified_at"].date(),
-        }
-        for row in found
-    ]
+    rows = [row | {"name": row["name"] or "(untitled)", "page": f"/app/playlists/{row['pid']}"} for row in found]
     return shell.panel(
         "Most followed playlists with it",
         components.table(
@@ -341,14 +358,12 @@ def _playlists(artist: Row) -> shell.Component:
             f"Playlists with the most followers that carry {artist['artist_name']}",
             rows,
             [
-                components.column("name", "Playlist", link="page", flex=2),
-                components.column("num_followers", "Followers", "whole"),
+                components.column("name", "Playlist", link="page", width=220, minWidth=180),
+                components.column("num_followers", "Followers", "whole", minWidth=110),
                 components.column(
                     "artist_tracks", "Its tracks", "whole", note="Positions that tracks of the artist hold"
                 ),
-                components.column("num_tracks", "Tracks", "whole"),
-                components.column("genre", "Genre", minWidth=110),
-                components.column("modified", "Changed", "date"),
+                components.column("genre", "Genre", width=120, minWidth=110),
             ],
             file="playlists-with-artist",
         ),
@@ -373,7 +388,7 @@ def _genres(artist: Row) -> shell.Component:
             f"Genres of the playlists that carry {artist['artist_name']}",
             rows,
             [
-                components.column("genre", "Genre", flex=2),
+                components.column("genre", "Genre"),
                 components.column("playlists", "Playlists", "whole", note="Of the genre, with the artist"),
                 components.column("share_pct", "Share", "percent", note="Of its playlists that name a genre"),
                 components.column("expected_share_pct", "Usual share", "percent", note="Were all genres alike to it"),
@@ -390,6 +405,11 @@ def _genres(artist: Row) -> shell.Component:
 def cluster_mark(cluster_id: int) -> shell.Component:
     """Return a dot in the colour that the cluster has in every chart."""
     return html.Span(className="mark", style={"background": charts.cluster_colour(cluster_id)}, **_DECORATION)
+
+
+def median_said(value: float | None) -> str:
+    """Return a median as people read it: a whole number, unless it lies between two."""
+    return components.number(value, 0 if value is None or float(value).is_integer() else 1)
 
 
 def month(value: Any) -> str:

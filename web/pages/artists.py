@@ -10,7 +10,7 @@ from dash import Input, Output, dcc, html
 from python_ml import charts
 from web.database import Row, warehouse
 from web.pages import components, shell
-from web.pages.artist import RECOMMENDATIONS, STAGES, cluster_mark, month, path_of
+from web.pages.artist import RECOMMENDATIONS, STAGES, cluster_mark, median_said, month, path_of
 
 PATH = "/artists"
 NAME = "Artist trends"
@@ -128,10 +128,10 @@ def best(prefix: str | None, cluster: str | None, stage: str | None) -> shell.Co
                 rows,
                 [
                     components.column("artist_rank", "Rank", "whole", width=90),
-                    components.column("artist_name", "Artist", link="page", flex=2),
+                    components.column("artist_name", "Artist", link="page", width=220, minWidth=180),
                     components.column("artist_score", "Score", "decimal", note="0 to 100, of reach and playlists"),
-                    components.column("stage", "Stage", minWidth=120),
-                    components.column("cluster_name", "Kind", minWidth=140),
+                    components.column("stage", "Stage", width=120, minWidth=120),
+                    components.column("cluster_name", "Kind", width=140, minWidth=130),
                     components.column("reach", "Reach", "whole", note="Followers of the playlists that carry it"),
                     components.column("playlist_appearances", "Playlists", "whole"),
                     components.column("avg_followers", "Followers a playlist", "decimal", minWidth=160),
@@ -225,12 +225,11 @@ def _recommended_as(name: str, count: int) -> shell.Component:
                 f"Artists recommended: {title}",
                 rows,
                 [
-                    components.column("recommendation_rank", "Place", "whole", width=90),
-                    components.column("artist_name", "Artist", link="page", flex=1),
-                    components.column("playlist_appearances", "Playlists", "whole", width=110),
-                    components.column("median_followers", "Median followers", "decimal", width=150),
+                    components.column("recommendation_rank", "Place", "whole", width=80, minWidth=80),
+                    components.column("artist_name", "Artist", link="page", width=220, minWidth=180),
+                    components.column("playlist_appearances", "Playlists", "whole", width=110, minWidth=105),
+                    components.column("median_followers", "Median followers", "decimal", width=160, minWidth=155),
                     components.column("stage", "Stage", width=120),
-                    components.column("reason", "Why", flex=3, minWidth=320),
                 ],
                 file=f"artists-to-{name.replace('_', '-')}" if name != "emerging" else "emerging-artists",
             ),
@@ -308,55 +307,36 @@ def _cluster(cluster: Row) -> shell.Component:
 
 
 def _typical(mean: float, median: float) -> str:
-    return f"{components.number(mean, 1)} on average, median {components.number(median, 1)}"
+    return f"{components.number(mean, 1)} on average, median {median_said(median)}"
 
 
 def _why() -> shell.Component:
     candidates = warehouse().cached("cluster_candidates")
     if not candidates:
         return None
-    said = [_verdict(candidates)]
     measures = (
-        ("Kinds", "clusters", 0, 1),
-        ("In the largest", "largest_share", 0, 100),
-        ("Stability", "stability", 2, 1),
-        ("Silhouette, as measured", "silhouette_raw", 2, 1),
-        ("Silhouette, log scale", "silhouette_log", 2, 1),
+        ("Kinds", "clusters", ".0f"),
+        ("In the largest", "largest_share", ".0%"),
+        ("Stability", "stability", ".2f"),
+        ("Silhouette, as measured", "silhouette_raw", ".2f"),
+        ("Silhouette, log scale", "silhouette_log", ".2f"),
     )
-    table = dmc.Table(
+    heads = [dmc.TableTh("Candidate"), *[dmc.TableTh(title, ta="right") for title, *_ in measures]]
+    rows = [
         [
-            dmc.TableThead(
-                dmc.TableTr([dmc.TableTh("Candidate"), *[dmc.TableTh(title, ta="right") for title, *_ in measures]])
-            ),
-            dmc.TableTbody(
-                [
-                    dmc.TableTr(
-                        [
-                            dmc.TableTd(
-                                _CANDIDATES.get(row["candidate"], row["candidate"])
-                                + (" (serves)" if row["is_champion"] else "")
-                            ),
-                            *[
-                                dmc.TableTd(
-                                    "-"
-                                    if row[field] is None
-                                    else components.number(times * row[field], digits) + (" %" if times == 100 else ""),
-                                    ta="right",
-                                    className="figure",
-                                )
-                                for _, field, digits, times in measures
-                            ],
-                        ]
-                    )
-                    for row in candidates
-                ]
-            ),
+            dmc.TableTd(_CANDIDATES.get(row["candidate"], row["candidate"]) + (" (serves)" * row["is_champion"])),
+            *[
+                dmc.TableTd("-" if row[field] is None else format(row[field], said), ta="right", className="figure")
+                for _, field, said in measures
+            ],
         ]
-    )
+        for row in candidates
+    ]
+    table = dmc.Table([dmc.TableThead(dmc.TableTr(heads)), dmc.TableTbody([dmc.TableTr(row) for row in rows])])
     return html.Details(
         [
             html.Summary("Why these kinds, and how good they are"),
-            *[dmc.Text(sentence, size="sm", mt="xs") for sentence in said],
+            dmc.Text(_verdict(candidates), size="sm", mt="xs"),
             dmc.Text(
                 "Silhouette: 1 if kinds are far apart, 0 if they touch. Stability: 1 if the same groups are found "
                 "again without a fifth of the artists, 0 if by chance alone.",
@@ -403,14 +383,15 @@ def _movers() -> shell.Component:
     latest = max(row["modified_month"] for row in movers)
     everyone = movers[0]["all_playlists"]
     columns = [
-        components.column("artist_name", "Artist", link="page", flex=2),
-        components.column("stage", "Stage", minWidth=110),
-        components.column("playlists", "Playlists", "whole", note=f"Of the {everyone:,} of the month"),
+        components.column("artist_name", "Artist", link="page", width=220, minWidth=180),
+        components.column("stage", "Stage", width=120, minWidth=110),
+        components.column("playlists", "Playlists", "whole", minWidth=100, note=f"Of the {everyone:,} of the month"),
         components.column("expected_playlists", "Expected", "decimal", note="By its share of the six months before"),
         components.column(
             "movement",
             "Movement",
             "decimal",
+            minWidth=115,
             note="In spreads of its stage: beyond 2 is unusual, beyond 5 next to impossible by chance",
         ),
     ]
@@ -459,9 +440,9 @@ def _jumps(jumps: Sequence[Row]) -> list[shell.Component]:
             [
                 components.column("month", "Month", "month", width=110),
                 components.column("direction", "Way", width=90, minWidth=90),
-                components.column("artist_name", "Artist", link="page", flex=1),
-                components.column("movement", "Movement", "decimal", width=120),
-                components.column("reason", "Why", flex=3, minWidth=320),
+                components.column("artist_name", "Artist", link="page", width=220, minWidth=180),
+                components.column("reason", "Why", **components.LONG),
+                components.column("movement", "Movement", "decimal", width=120, minWidth=115),
             ],
             file="artist-jumps",
         )

@@ -73,6 +73,7 @@ def column(
     if kind in _FORMATS:
         made |= {
             "type": "rightAligned",
+            "width": 120,
             "filter": "agNumberColumnFilter",
             "valueFormatter": {"function": _FORMATS[kind]},
         }
@@ -199,6 +200,10 @@ def _plain(value: object) -> object:
     if value is None or isinstance(value, str | bool | int | float):
         return value
     return float(value) if isinstance(value, Decimal) else str(value)
+
+
+LONG: Column = {"width": 560, "minWidth": 240, "wrapText": True, "autoHeight": True, "cellClass": "long"}
+"""Options of a column with sentences, which are read as a whole."""
 
 
 def told(answer: Callable[[], Component]) -> Component:

@@ -109,7 +109,7 @@ def top(genre: str) -> shell.Component:
                         "genres-artists-of",
                         f"Artists whose genre is {genre}, by playlists",
                         artists,
-                        [components.column("artist_name", "Artist", link="page", flex=2), *shares],
+                        [components.column("artist_name", "Artist", link="page", width=220, minWidth=180), *shares],
                         file=f"artists-of-{genre.replace(' ', '-')}",
                     ),
                 ]
@@ -122,8 +122,8 @@ def top(genre: str) -> shell.Component:
                         f"Tracks whose genre is {genre}, by playlists",
                         tracks,
                         [
-                            components.column("track_name", "Track", flex=2),
-                            components.column("artist_name", "Artist", flex=1),
+                            components.column("track_name", "Track", width=220, minWidth=180),
+                            components.column("artist_name", "Artist", width=220),
                             *shares,
                         ],
                         file=f"tracks-of-{genre.replace(' ', '-')}",
@@ -153,17 +153,22 @@ def changed(chosen: date) -> shell.Component:
                 f"Artists that rose or fell in {month(chosen)}",
                 rows,
                 [
-                    components.column("artist_name", "Artist", link="page", flex=2),
-                    components.column("direction", "Direction", minWidth=130),
+                    components.column("artist_name", "Artist", link="page", width=220, minWidth=180),
+                    components.column("direction", "Direction", width=130, minWidth=120),
                     components.column("change_pct", "Change", "percent", note="Against what was expected"),
                     components.column(
-                        "trend_score", "Standard errors", "decimal", minWidth=140, note="How far beyond chance"
+                        "trend_score",
+                        "Standard errors",
+                        "decimal",
+                        width=150,
+                        minWidth=150,
+                        note="How far beyond chance",
                     ),
                     components.column("playlists", "Playlists", "whole"),
                     components.column("expected_playlists", "Expected", "decimal"),
                     components.column("share_pct", "Share", "percent"),
-                    components.column("share_before_pct", "Three months before", "percent", minWidth=160),
-                    components.column("share_year_before_pct", "A year before", "percent", minWidth=130),
+                    components.column("share_before_pct", "Three months before", "percent", width=165, minWidth=165),
+                    components.column("share_year_before_pct", "A year before", "percent", width=130, minWidth=130),
                 ],
                 file=f"artists-rising-and-falling-{chosen:%Y-%m}",
             ),
@@ -209,7 +214,7 @@ def _trends(genres: Sequence[Row], trends: pd.DataFrame) -> shell.Component:
     return shell.panel(
         title,
         dmc.Title(f"{when}, against the three months before", order=3, size="h5"),
-        dmc.Text(_said(told, left), size="sm"),
+        dmc.Text(f"{_said(told, left)} Bars without colour are within what chance does.", size="sm"),
         *(
             [
                 components.chart(
@@ -277,16 +282,16 @@ def _table(genres: Sequence[Row]) -> shell.Component:
             "Genres by the number of their playlists",
             rows,
             [
-                components.column("genre", "Genre", flex=1, minWidth=120),
+                components.column("genre", "Genre", width=150),
                 components.column("playlists", "Playlists", "whole"),
                 components.column("share_of_named_pct", "Share", "percent", note="Of the playlists with a genre"),
                 components.column("avg_followers", "Followers", "decimal", note="Average of a playlist"),
-                components.column("median_followers", "Median followers", "decimal", minWidth=140),
+                components.column("median_followers", "Median followers", "decimal", width=150, minWidth=150),
                 components.column("median_tracks", "Tracks", "whole", note="Median of a playlist"),
                 components.column("median_artists", "Artists", "whole", note="Median of a playlist"),
                 components.column("median_duration_min", "Minutes", "whole", note="Median of a playlist"),
-                components.column("usual_title", "Usual title", minWidth=130),
-                components.column("top_artist_name", "Top artist", link="page", minWidth=160),
+                components.column("usual_title", "Usual title", width=150, minWidth=130),
+                components.column("top_artist_name", "Top artist", link="page", width=200, minWidth=160),
             ],
             file="genres",
             page_size=12,

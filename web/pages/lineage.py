@@ -33,21 +33,8 @@ def layout(**_: object) -> shell.Component:
                 "Where each number comes from: every table with its columns, its tests, and what it is made of, from "
                 "the files that were loaded to the recommendations.",
             ),
-            dmc.Group(
-                [
-                    dmc.Button(
-                        "Write them anew" if written else "Write the documentation", id="lineage-start", n_clicks=0
-                    ),
-                    *(
-                        [dmc.Anchor("Open alone in a tab", href=DOCUMENT, target="_blank", size="sm")]
-                        if written
-                        else []
-                    ),
-                    dmc.Text(f"Written {components.ago(written)}, {components.moment(written)}.", size="sm", c="dimmed")
-                    if written
-                    else None,
-                ],
-                gap="md",
+            html.Div(
+                dmc.Button("Write it anew" if written else "Write the documentation", id="lineage-start", n_clicks=0)
             ),
             html.Div(_state(_last_run()), id="lineage-state", **{"aria-live": "polite"}),
             dcc.Interval(id="lineage-watch", interval=1000, disabled=not _is_under_way(_last_run())),
@@ -121,13 +108,27 @@ def document(written: datetime | None) -> shell.Component:
             ),
             className="card",
         )
-    return html.Iframe(
-        # Another address each time it is written, so that the frame shows what is new.
-        src=f"{DOCUMENT}?written={written.timestamp():.0f}",
-        title="Documentation of the tables, by dbt",
-        # Its scripts run, as nobody: they reach neither this page nor its cookies.
-        sandbox="allow-scripts",
-        className="lineage",
+    return dmc.Stack(
+        [
+            dmc.Group(
+                [
+                    dmc.Text(
+                        f"Written {components.ago(written)}, {components.moment(written)}.", size="sm", c="dimmed"
+                    ),
+                    dmc.Anchor("Open it alone in a tab", href=DOCUMENT, target="_blank", size="sm"),
+                ],
+                justify="space-between",
+            ),
+            html.Iframe(
+                # Another address each time it is written, so that the frame shows what is new.
+                src=f"{DOCUMENT}?written={written.timestamp():.0f}",
+                title="Documentation of the tables, by dbt",
+                # Its scripts run, as nobody: they reach neither this page nor its cookies.
+                sandbox="allow-scripts",
+                className="lineage",
+            ),
+        ],
+        gap="xs",
     )
 
 

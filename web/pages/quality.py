@@ -56,21 +56,21 @@ def register(app: dash.Dash) -> None:
 
 
 def _verdict(overview: Row) -> str:
-    kept = overview["playlists_rejected"]
     if overview["errors_in_data"]:
         return "Rules are broken in the warehouse that make numbers wrong: see the errors below before using any."
-    said = "No error is in the warehouse: numbers can be relied on."
+    said = ["No error is in the warehouse: numbers can be relied on."]
     if overview["warnings_in_data"]:
-        said += f" {_count(overview['warnings_in_data'], 'rule')} of the dataset broken by playlists that are counted "
-        "as they are."
-    if kept or overview["slices_refused"]:
-        aside = " and ".join(
-            _count(number, word)
-            for number, word in ((kept, "playlist"), (overview["slices_refused"], "file"))
-            if number
-        )
-        said += f" {aside} kept aside until put right."
-    return said
+        number = overview["warnings_in_data"]
+        rules = "1 other rule is" if number == 1 else f"{number:,} other rules are"
+        said.append(f"{rules} broken by rows that are counted as they are.")
+    aside = [
+        f"{components.number(number)} {word}{'' if number == 1 else 's'}"
+        for number, word in ((overview["playlists_rejected"], "playlist"), (overview["slices_refused"], "file"))
+        if number
+    ]
+    if aside:
+        said.append(f"Kept aside until put right: {' and '.join(aside)}.")
+    return " ".join(said)
 
 
 def _figures(overview: Row, rules: Sequence[Row]) -> list[tuple[str, str, str | None]]:
@@ -99,14 +99,14 @@ def _rules(rules: Sequence[Row]) -> shell.Component:
             "Rules and the rows that break them",
             rules,
             [
-                components.column("description", "Rule", flex=3, minWidth=260),
+                components.column("description", "Rule", **components.LONG),
                 components.column("severity", "Severity", width=110, minWidth=110),
                 components.column("entity", "Of", width=110, minWidth=100),
                 components.column("rows_broken", "Broken by", "whole", minWidth=110),
                 components.column("rows_kept_aside", "Kept aside", "whole", minWidth=110, note="Refused by the loader"),
                 components.column("rows_checked", "Checked", "whole", minWidth=110),
                 components.column("share_broken_pct", "Share", "percent"),
-                components.column("reason", "Why this severity", flex=3, minWidth=260),
+                components.column("reason", "Why this severity", **components.LONG),
             ],
             file="data-quality",
             page_size=12,
@@ -119,8 +119,11 @@ def _rules(rules: Sequence[Row]) -> shell.Component:
 
 
 def _rule(row: Row) -> shell.Component:
-    colour, _ = SEVERITIES[row["severity"]]
     aside = row["rows_kept_aside"]
+    # What nothing in the warehouse breaks is no cause for alarm.
+    colour, badge = (
+        ("green", "kept aside") if aside == row["rows_broken"] else (SEVERITIES[row["severity"]][0], row["severity"])
+    )
     where = (
         "all kept aside, none in the warehouse"
         if aside == row["rows_broken"]
@@ -132,7 +135,7 @@ def _rule(row: Row) -> shell.Component:
         [
             dmc.Group(
                 [
-                    dmc.Badge(row["severity"], color=colour, variant="light"),
+                    dmc.Badge(badge, color=colour, variant="light"),
                     dmc.Text(row["description"], fw=600, size="sm"),
                 ],
                 gap="xs",
@@ -153,7 +156,6 @@ def _rejects(rejects: Sequence[Row], overview: Row) -> shell.Component:
     rows = [
         row
         | {
-            "what": "file" if row["entity"] == "file" else "playlist",
             "meaning": _plain((SLICE_REASONS if row["entity"] == "file" else PLAYLIST_REASONS).get(row["reason"], "")),
             "last": row["last_refused_at"],
         }
@@ -166,16 +168,16 @@ def _rejects(rejects: Sequence[Row], overview: Row) -> shell.Component:
                 "What was refused, by reason",
                 rows,
                 [
-                    components.column("what", "What", width=100, minWidth=100),
-                    components.column("reason", "Reason", minWidth=150),
-                    components.column("meaning", "What it means", flex=3, minWidth=260),
+                    components.column("entity", "What", width=110, minWidth=100),
+                    components.column("reason", "Reason", width=160),
+                    components.column("meaning", "What it means", **components.LONG),
                     components.column(
                         "still_open", "Still open", "whole", minWidth=110, note="Nothing has made up for it"
                     ),
                     components.column(
                         "refused", "Refused", "whole", minWidth=110, note="Ever, what was put right included"
                     ),
-                    components.column("last", "Last", "date", width=160, minWidth=150),
+                    components.column("last", "Last", "date", width=170, minWidth=165),
                 ],
                 file="rejects-by-reason",
             )
@@ -250,26 +252,22 @@ def _loads(loads: Sequence[Row]) -> shell.Component:
             "Loads, newest first",
             rows,
             [
-                components.column("started_at", "Started", "date", width=160, minWidth=150),
-                components.column("said", "Outcome", minWidth=160),
+                components.column("started_at", "Started", "date", width=170, minWidth=165),
+                components.column("said", "Outcome", width=170, minWidth=160),
                 components.column("playlists_landed", "Landed", "whole"),
-                components.column("playlists_unchanged", "Unchanged", "whole", minWidth=110),
-                components.column("playlists_superseding", "New versions", "whole", minWidth=120),
+                components.column("playlists_unchanged", "Unchanged", "whole", minWidth=120),
+                components.column("playlists_superseding", "New versions", "whole", width=140, minWidth=130),
                 components.column("playlists_rejected", "Kept aside", "whole", minWidth=110),
-                components.column("slices_refused", "Files refused", "whole", minWidth=120),
-                components.column("seconds", "Seconds", "decimal"),
-                components.column("command", "Command", minWidth=110),
-                components.column("from", "From", flex=2, minWidth=200),
-                components.column("error", "What went wrong", flex=1, minWidth=160),
+                components.column("slices_refused", "Files refused", "whole", width=140, minWidth=130),
+                components.column("seconds", "Seconds", "decimal", minWidth=105),
+                components.column("command", "Command", width=120, minWidth=115),
+                components.column("from", "From", width=300),
+                components.column("error", "What went wrong", width=240),
             ],
             file="loads",
         ),
         note=f"The last {MOST_LOADS} at most; times are UTC.",
     )
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number:,} {word} is" if number == 1 else f"{number:,} {word}s are"
 
 
 def _share(share_pct: float | None) -> str:
