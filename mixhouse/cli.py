@@ -24,7 +24,7 @@ from mixhouse.console import ERR, OUT, counted, printable, progress, set_up_logg
 from mixhouse.loading import load_progress, print_load, print_rejects
 from warehouse import embedded, pipeline
 from warehouse.database import connect, environment, uses_embedded_server
-from warehouse.dbt import run_dbt, target_folder
+from warehouse.dbt import write_docs
 from warehouse.errors import BuildError, DatabaseError
 from warehouse.roles import ROLES, apply_roles, create_user, exists, grant_roles
 from warehouse.settings import PROJECT_ROOT, home
@@ -372,9 +372,9 @@ def docs(output: Path, show: bool) -> None:
       mixhouse docs --open
     """
     with progress("Writing the docs") as advance:
-        run_dbt(["docs", "generate", "--static"], environment(), lambda name, done, total: advance(done, total, name))
+        written = write_docs(environment(), lambda name, done, total: advance(done, total, name))
     output.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(target_folder() / "static_index.html", output)
+    shutil.copyfile(written, output)
     OUT.print(f"Docs: {_from_here(output)}", markup=False)
     if show:
         webbrowser.open(output.absolute().as_uri())
@@ -407,10 +407,10 @@ class Schedule(click.ParamType[str | None]):
         """Refuse what cannot be read as a time."""
         if value == "never":
             return None
-        from web.jobs import make_queue
+        from web.jobs import check_schedule
 
         try:
-            make_queue(value)
+            check_schedule(value)
         except ValueError as error:
             self.fail(f"{value!r} is no schedule as in crontab, such as '0 3 * * *': {error}", param, ctx)
         return str(value)
@@ -436,9 +436,16 @@ SCHEDULE = click.option(
     help="What needs no API key: nothing, reading, or reading and starting runs in pages.",
 )
 @click.option("--worker/--no-worker", "with_worker", default=True, show_default=True, help="Start a worker as well.")
+@click.option(
+    "--trusted-proxy",
+    metavar="ADDRESS",
+    help="A proxy that does TLS; believe its X-Forwarded-For, -Host and -Proto. Everything then needs a key.",
+)
 @SCHEDULE
-def serve(host: str, port: int, anonymous: Any, with_worker: bool, schedule: str | None) -> None:
-    """Serve the web application and the API, and do what is started there, until interrupted.
+def serve(
+    host: str, port: int, anonymous: Any, with_worker: bool, trusted_proxy: str | None, schedule: str | None
+) -> None:
+    """Serve the web application and the API, and do what is started there, until interrupted, which is no failure.
 
     \b
     Example:
@@ -447,7 +454,7 @@ def serve(host: str, port: int, anonymous: Any, with_worker: bool, schedule: str
     from web.access import Access, is_loopback
     from web.serve import serve as serve_at
 
-    is_local = is_loopback(host)
+    is_local = is_loopback(host) and trusted_proxy is None
     access = Access(anonymous=anonymous or ("pages" if is_local else "nothing"), only_local_names=is_local)
     serve_at(
         host,
@@ -455,6 +462,7 @@ def serve(host: str, port: int, anonymous: Any, with_worker: bool, schedule: str
         access,
         schedule=schedule,
         with_worker=with_worker,
+        trusted_proxy=trusted_proxy,
         ready=lambda address: OUT.print(f"Mixhouse is at {address} (Ctrl-C ends it)", markup=False),
     )
 
@@ -612,7 +620,11 @@ def db_roles() -> None:
     Example:
       mixhouse db roles
     """
+    from web.jobs import install
+
     with connect(autocommit=True) as connection:
+        # Who serves and who works may not make it.
+        install(connection)
         for role, purpose in apply_roles(connection).items():
             OUT.print(f"{role:<22}  {purpose}", markup=False)
 

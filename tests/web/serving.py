@@ -1,0 +1,140 @@
+"""`mixhouse serve` and `mixhouse worker` as people start them: processes, with what they say."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from email.message import Message
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+
+Found = TypeVar("Found")
+
+MIXHOUSE = Path(sys.executable).parent / "mixhouse"
+
+
+def wait_for(look: Callable[[], Found], seconds: float = 30, what: str = "") -> Found:
+    """Look until there is something true, and return it."""
+    deadline = time.monotonic() + seconds
+    while True:
+        if found := look():
+            return found
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what or look}"
+        time.sleep(0.05)
+
+
+@dataclass
+class Process:
+    """A command of ours that runs until it is ended."""
+
+    popen: subprocess.Popen[str]
+    log: list[str] = field(default_factory=list)
+
+    @classmethod
+    def start(cls, *arguments: str, variables: dict[str, str]) -> "Process":
+        # A group of its own: a Ctrl-C at the terminal of the tests is for the tests.
+        popen = subprocess.Popen(
+            [MIXHOUSE, *arguments],
+            env=os.environ | variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            process_group=0,
+        )
+        process = cls(popen)
+        threading.Thread(target=process._read, daemon=True).start()
+        return process
+
+    def _read(self) -> None:
+        assert self.popen.stdout is not None
+        with self.popen.stdout as lines:
+            self.log.extend(lines)
+
+    @property
+    def said(self) -> str:
+        return "".join(self.log)
+
+    def wait_until_it_says(self, pattern: str, seconds: float = 30) -> re.Match[str]:
+        def look() -> re.Match[str] | None:
+            found = re.search(pattern, self.said)
+            assert found or self.popen.poll() is None, f"ended with {self.popen.returncode}:\n{self.said}"
+            return found
+
+        return wait_for(look, seconds, f"{pattern} in:\n{self.said}")
+
+    def descendants(self, *words: str) -> list[psutil.Process]:
+        """What it has started, and they have; those with all of these words in their command."""
+        found = psutil.Process(self.popen.pid).children(recursive=True)
+        return [process for process in found if set(words) <= set(command_line(process))]
+
+    def end(self, number: int = signal.SIGTERM, seconds: float = 20) -> int:
+        """End it by a signal, and see that nothing of it is left."""
+        if self.popen.poll() is None:
+            started = self.descendants()
+            os.kill(self.popen.pid, number)
+            self.popen.wait(seconds)
+            _, left = psutil.wait_procs(started, timeout=5)
+            assert not left, f"left behind: {[command_line(process) for process in left]}"
+        return self.popen.returncode
+
+
+def command_line(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
+
+
+@dataclass
+class Answer:
+    """What a server answered."""
+
+    status: int
+    headers: Message
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Server:
+    """A server that answers, and the process that it is."""
+
+    process: Process
+    address: str
+
+    def ask(self, method: str, path: str, body: object = None, **headers: str) -> Answer:
+        data = None if body is None else json.dumps(body).encode()
+        if data is not None:
+            headers["Content-Type"] = "application/json"
+        request = urllib.request.Request(self.address + path, data, headers, method=method)  # noqa: S310 - loopback
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+                return Answer(answer.status, answer.headers, answer.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answer(error.code, error.headers, error.read())
+
+    def run(self, run_id: int) -> dict[str, Any]:
+        found: dict[str, Any] = self.ask("GET", f"/runs/{run_id}").json()
+        return found
+
+    def start_run(self, kind: str) -> int:
+        answer = self.ask("POST", "/runs", {"kind": kind})
+        assert answer.status == 202, answer.body
+        return int(answer.json()["run_id"])
+
+    def wait_for_run(self, run_id: int, *statuses: str, seconds: float = 90) -> dict[str, Any]:
+        wait_for(lambda: self.run(run_id)["status"] in statuses, seconds, f"run {run_id}: {self.run(run_id)}")
+        return self.run(run_id)
