@@ -237,3 +237,31 @@ def assert_accessible() -> Callable[[Page], None]:
         assert widths[0] <= widths[1], f"{page.url} is {widths[0]} pixels wide on a screen of {widths[1]}"
 
     return check
+
+
+@pytest.fixture(scope="session")
+def eventful_warehouse(new_web_warehouse: NewWarehouse) -> Warehouse:
+    """A warehouse as `web_warehouse`, in which artists and genres rose and fell, and something was refused.
+
+    Made playlists have no trends, and a thousand are too few for months. An artist has a name that is a script.
+    """
+    warehouse = new_web_warehouse()
+    with warehouse.connect() as connection:
+        connection.execute((Path(__file__).with_name("events.sql")).read_bytes())
+    return warehouse
+
+
+@pytest.fixture
+def eventful_app(eventful_warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> flask.Flask:
+    """The application on `eventful_warehouse`, in this process."""
+    from web.app import Settings, create_app
+
+    for name, value in eventful_warehouse.variables.items():
+        monkeypatch.setenv(name, value)
+    return create_app(Settings(secret_key=b"for tests only"))
+
+
+@pytest.fixture(scope="session")
+def eventful_address(eventful_warehouse: Warehouse, session_servers: StartServer) -> str:
+    """The address of a server on `eventful_warehouse`, with a worker."""
+    return session_servers(eventful_warehouse).address
