@@ -134,6 +134,8 @@ def test_playlists_of_an_artist_are_the_same_however_they_are_looked_for(
             )
             for appearances in (1, 1_000_000)
         )
+    # Many are looked for among the most followed alone; of those with a single follower, these are any.
+    few, many = ([row for row in rows if row["num_followers"] > 1] for rows in (few, many))
     assert len(few) > 20
     assert few == many
 
@@ -153,10 +155,8 @@ def test_how_typical_an_artist_is_can_be_read(similarity: float, words: str) -> 
 
 
 def test_before_the_first_training_pages_say_what_to_do(
-    new_web_warehouse: Callable[..., Warehouse], monkeypatch: pytest.MonkeyPatch
+    new_web_warehouse: Callable[..., Warehouse], new_application: Callable[..., flask.Flask]
 ) -> None:
-    from web.app import Settings, create_app
-
     warehouse = new_web_warehouse()
     with warehouse.connect() as connection:
         connection.execute(
@@ -164,27 +164,19 @@ def test_before_the_first_training_pages_say_what_to_do(
         )
         connection.execute("update insights.artist_performance set cluster_id = null, cluster_name = null")
         [artist_uri] = connection.execute("select artist_uri from insights.artist_performance limit 1").fetchone() or ()
-    for name, value in warehouse.variables.items():
-        monkeypatch.setenv(name, value)
-    with create_app(Settings(secret_key=b"for tests only")).test_request_context():
+    with new_application(warehouse).test_request_context():
         assert "which has not been done yet" in said(artists.layout())
         assert "Start a training" in said(artist.layout(artist_uri))
 
 
-def test_nothing_built_is_said(new_web_warehouse: Callable[..., Warehouse], monkeypatch: pytest.MonkeyPatch) -> None:
-    from warehouse.database import connect
-    from web.app import Settings, create_app
-
+def test_nothing_built_is_said(
+    new_web_warehouse: Callable[..., Warehouse], new_application: Callable[..., flask.Flask]
+) -> None:
     warehouse = new_web_warehouse(filled=False)
-    for name, value in warehouse.variables.items():
-        monkeypatch.setenv(name, value)
-    connect().close()  # makes the tables that a server finds
-    with create_app(Settings(secret_key=b"for tests only")).test_request_context():
-        for page in (artists, artist):
-            shown = said(
-                shell.guarded(page.layout)(artist_id="0" * 22) if page is artist else shell.guarded(page.layout)()
-            )
-            assert "Nothing is built yet" in shown
+    warehouse.run("mixhouse", "db", "roles")
+    with new_application(warehouse).test_request_context():
+        assert "Nothing is built yet" in said(shell.guarded(artists.layout)())
+        assert "Nothing is built yet" in said(shell.guarded(artist.layout)(artist_id="0" * 22))
 
 
 @pytest.mark.parametrize("width", [1440, 360])

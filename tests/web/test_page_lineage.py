@@ -2,50 +2,39 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
-from pathlib import Path
 
 import flask
-import pytest
 from commands import Warehouse
 from playwright.sync_api import Page, expect
 
+from warehouse.dbt import docs_file
+from web.access import Access
+from web.pages import lineage
 
-def docs(warehouse: Warehouse) -> Path:
-    return Path(warehouse.variables["MIXHOUSE_HOME"]) / "web" / "dbt-docs.html"
 
-
-def test_without_the_document_its_address_says_so(client: flask.testing.FlaskClient, web_warehouse: Warehouse) -> None:
-    docs(web_warehouse).unlink(missing_ok=True)
+def test_without_the_document_its_address_says_so(client: flask.testing.FlaskClient) -> None:
+    docs_file().unlink(missing_ok=True)
     answer = client.get("/lineage.html")
     assert answer.status_code == HTTPStatus.NOT_FOUND
     assert answer.mimetype == "application/problem+json"
 
 
-def test_the_document_may_run_its_scripts_and_send_nothing_away(
-    client: flask.testing.FlaskClient, web_warehouse: Warehouse
-) -> None:
-    docs(web_warehouse).parent.mkdir(parents=True, exist_ok=True)
-    docs(web_warehouse).write_text("<!doctype html><title>docs</title>", encoding="utf-8")
-    answer = client.get("/lineage.html")
-    assert answer.status_code == HTTPStatus.OK
-    assert answer.mimetype == "text/html"
-    policy = answer.headers["Content-Security-Policy"]
+def test_the_document_may_run_its_scripts_and_send_nothing_away(client: flask.testing.FlaskClient) -> None:
+    docs_file().parent.mkdir(parents=True, exist_ok=True)
+    docs_file().write_text("<!doctype html><title>docs</title>", encoding="utf-8")
+    with client.get("/lineage.html") as answer:
+        assert answer.status_code == HTTPStatus.OK
+        assert answer.mimetype == "text/html"
+        policy = answer.headers["Content-Security-Policy"]
     assert "connect-src 'self'" in policy
     assert "default-src 'none'" in policy
-    docs(web_warehouse).unlink()
+    docs_file().unlink()
 
 
 def test_who_may_not_start_anything_is_asked_to_sign_in(
-    web_warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+    web_warehouse: Warehouse, new_application: Callable[..., flask.Flask]
 ) -> None:
-    from web.access import Access
-    from web.app import Settings, create_app
-    from web.pages import lineage
-
-    for name, value in web_warehouse.variables.items():
-        monkeypatch.setenv(name, value)
-    app = create_app(Settings(secret_key=b"for tests only", access=Access(anonymous="reading")))
-    with app.test_request_context():
+    with new_application(web_warehouse, access=Access(anonymous="reading")).test_request_context():
         assert "Sign in" in str(lineage.layout())
         assert "lineage-start" not in str(lineage.layout())
 
