@@ -247,7 +247,7 @@ def changes(trends: pd.DataFrame) -> go.Figure:
     return _figure([bars], height=30 + 26 * len(trends)).update_layout(
         xaxis={
             **_NO_TICKS,
-            "range": [lowest - 0.6 * furthest, furthest * 1.5],
+            "range": [lowest - 0.6 * furthest, furthest * 1.7],
             "zeroline": True,
             "zerolinecolor": GRID,
         },

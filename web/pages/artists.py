@@ -134,7 +134,7 @@ def best(prefix: str | None, cluster: str | None, stage: str | None) -> shell.Co
                     components.column("cluster_name", "Kind", width=140, minWidth=130),
                     components.column("reach", "Reach", "whole", note="Followers of the playlists that carry it"),
                     components.column("playlist_appearances", "Playlists", "whole"),
-                    components.column("avg_followers", "Followers a playlist", "decimal", minWidth=160),
+                    components.column("avg_followers", "Followers a playlist", "decimal", width=180, minWidth=180),
                     components.column("track_count", "Tracks", "whole"),
                 ],
                 file="artists-by-score",
@@ -407,7 +407,7 @@ def _movers() -> shell.Component:
                     _linked([row | {"modified_month": None} for row in rows]),
                     columns,
                     file=f"artists-that-{word.lower()}-{latest:%Y-%m}",
-                    page_size=8,
+                    page_size=6,
                 ),
             ]
         )
@@ -415,7 +415,7 @@ def _movers() -> shell.Component:
     ]
     return shell.panel(
         title,
-        dmc.SimpleGrid(parts, cols={"base": 1, "lg": 2}, spacing="md"),
+        *parts,
         dmc.Title("Jumps", order=3, size="h5", mt="md"),
         *_jumps(jumps),
         note="Playlists last changed in the month, against the share of the six months before, and against what is "

@@ -273,7 +273,7 @@ def _loads(loads: Sequence[Row]) -> shell.Component:
 def _share(share_pct: float | None) -> str:
     if share_pct is None:
         return "none checked"
-    return f"{share_pct:.1f} %" if share_pct >= 0.1 else "less than 0.1 %"
+    return f"{share_pct:.1f}\N{NO-BREAK SPACE}%" if share_pct >= 0.1 else "less than 0.1\N{NO-BREAK SPACE}%"
 
 
 def _plain(meaning: str) -> str:
