@@ -3,9 +3,9 @@
 import dash
 import flask
 
-from web.pages import components, overview, runs, shell, sign_in
+from web.pages import components, overview, playlist, popularity, runs, shell, sign_in
 
-PAGES = (overview, runs)
+PAGES = (overview, popularity, playlist, runs)
 """In the order of the navigation. Each has `PATH`, `NAME`, `TITLE`, `layout(**parts of the address)`, and
 `register(dash_app)` for what happens in it."""
 
