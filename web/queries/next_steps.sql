@@ -33,7 +33,8 @@ cross join
         select advice.*
         from insights.playlist_recommendations as advice
         where advice.recommendation = kinds.recommendation
-        order by advice.priority_score desc, advice.log_gap desc
+        -- By all of the index, so that it is the one that is read.
+        order by advice.recommendation desc, advice.priority_score desc, advice.log_gap desc
         limit 3
     ) as first_of_each
 order by first_of_each.priority_score desc, first_of_each.log_gap desc, first_of_each.pid asc

@@ -1,4 +1,4 @@
--- Some two thousand playlists that the model was not fitted on, the same each time: every so many-th pid is looked up.
+-- A thousand playlists that the model was not fitted on, the same each time: every so many-th pid is looked up.
 with numbered as (
 
     select
@@ -10,7 +10,7 @@ with numbered as (
 
 drawn as (
 
-    select generate_series(lowest, highest, greatest(1, (highest - lowest) / 10000)) as pid
+    select generate_series(lowest, highest, greatest(1, (highest - lowest) / 5000)) as pid
     from numbered
 
 )

@@ -1,8 +1,9 @@
--- They lie together in the table, a tenth of it at most, so that any filter and order of them is quick.
+-- They lie together in the table, a tenth of it at most, so that any filter and order of them is quick. Numbers alone are
+-- sorted; the rest is looked up for those that are shown.
 with chosen as (
 
     select
-        *,
+        pid,
         case :sorted_by
             when 'gap' then follower_gap
             when 'predicted' then predicted_followers
@@ -23,17 +24,18 @@ with chosen as (
 )
 
 select
-    chosen.pid,
-    chosen.name,
-    chosen.num_followers,
-    chosen.predicted_followers,
-    chosen.follower_gap,
-    (1 + chosen.predicted_followers) / (1 + chosen.num_followers::double precision) as times_behind,
-    chosen.num_tracks,
-    chosen.comparable_group,
+    playlists.pid,
+    playlists.name,
+    playlists.num_followers,
+    playlists.predicted_followers,
+    playlists.follower_gap,
+    (1 + playlists.predicted_followers) / (1 + playlists.num_followers::double precision) as times_behind,
+    playlists.num_tracks,
+    playlists.comparable_group,
     recommendations.action,
     recommendations.expected_gain_pct
 from chosen
+inner join insights.playlist_performance as playlists on chosen.pid = playlists.pid
 left join insights.playlist_recommendations as recommendations
     on chosen.pid = recommendations.pid and recommendations.recommendation_rank = 1
 order by chosen.sort_value desc, chosen.pid asc
