@@ -32,8 +32,9 @@ cross join
     lateral (
         select advice.*
         from insights.playlist_recommendations as advice
-        where advice.recommendation = kinds.recommendation
-        -- By all of the index, so that it is the one that is read.
+        -- A range and not an equality, so that the index of all three is read: of a rare kind, the index by score alone
+        -- would be read to its end.
+        where advice.recommendation between kinds.recommendation and kinds.recommendation
         order by advice.recommendation desc, advice.priority_score desc, advice.log_gap desc
         limit 3
     ) as first_of_each

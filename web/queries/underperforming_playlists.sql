@@ -1,5 +1,5 @@
--- They lie together in the table, a tenth of it at most, so that any filter and order of them is quick. Numbers alone are
--- sorted; the rest is looked up for those that are shown.
+-- They lie together in the table, a tenth of it at most, so that any filter and order of them is quick. Numbers alone
+-- are sorted; the rest is looked up for those that are shown.
 with chosen as (
 
     select
