@@ -407,10 +407,10 @@ class Schedule(click.ParamType[str | None]):
         """Refuse what cannot be read as a time."""
         if value == "never":
             return None
-        from web.jobs import make_queue
+        from web.jobs import check_schedule
 
         try:
-            make_queue(value)
+            check_schedule(value)
         except ValueError as error:
             self.fail(f"{value!r} is no schedule as in crontab, such as '0 3 * * *': {error}", param, ctx)
         return str(value)
@@ -436,9 +436,16 @@ SCHEDULE = click.option(
     help="What needs no API key: nothing, reading, or reading and starting runs in pages.",
 )
 @click.option("--worker/--no-worker", "with_worker", default=True, show_default=True, help="Start a worker as well.")
+@click.option(
+    "--trusted-proxy",
+    metavar="ADDRESS",
+    help="A proxy that does TLS; believe its X-Forwarded-For, -Host and -Proto. Everything then needs a key.",
+)
 @SCHEDULE
-def serve(host: str, port: int, anonymous: Any, with_worker: bool, schedule: str | None) -> None:
-    """Serve the web application and the API, and do what is started there, until interrupted.
+def serve(
+    host: str, port: int, anonymous: Any, with_worker: bool, trusted_proxy: str | None, schedule: str | None
+) -> None:
+    """Serve the web application and the API, and do what is started there, until interrupted, which is no failure.
 
     \b
     Example:
@@ -447,7 +454,7 @@ def serve(host: str, port: int, anonymous: Any, with_worker: bool, schedule: str
     from web.access import Access, is_loopback
     from web.serve import serve as serve_at
 
-    is_local = is_loopback(host)
+    is_local = is_loopback(host) and trusted_proxy is None
     access = Access(anonymous=anonymous or ("pages" if is_local else "nothing"), only_local_names=is_local)
     serve_at(
         host,
@@ -455,6 +462,7 @@ def serve(host: str, port: int, anonymous: Any, with_worker: bool, schedule: str
         access,
         schedule=schedule,
         with_worker=with_worker,
+        trusted_proxy=trusted_proxy,
         ready=lambda address: OUT.print(f"Mixhouse is at {address} (Ctrl-C ends it)", markup=False),
     )
 
@@ -612,7 +620,11 @@ def db_roles() -> None:
     Example:
       mixhouse db roles
     """
+    from web.jobs import install
+
     with connect(autocommit=True) as connection:
+        # Who serves and who works may not make it.
+        install(connection)
         for role, purpose in apply_roles(connection).items():
             OUT.print(f"{role:<22}  {purpose}", markup=False)
 

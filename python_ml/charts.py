@@ -163,6 +163,101 @@ def _literal(names: Iterable[str]) -> list[str]:
     return [html.escape(name, quote=False) for name in names]
 
 
+def shares_by_month(trends: pd.DataFrame) -> go.Figure:
+    """Draw which share of each month's playlists something has, a line for each name.
+
+    Args:
+        trends: One row a name and month; columns `name`, `month`, `share_pct` (per cent), `playlists` (count), in the
+            order of the lines and of their months.
+    """
+    traces = [
+        go.Scatter(
+            x=list(line["month"]),
+            y=line["share_pct"].to_list(),
+            mode="lines+markers",
+            name=_literal([str(name)])[0],
+            line={"color": CLUSTER_COLOURS[position % len(CLUSTER_COLOURS)], "width": 2},
+            # Where the colours begin anew, the marks tell lines apart.
+            marker={"size": 6, "symbol": _SYMBOLS[position // len(CLUSTER_COLOURS) % len(_SYMBOLS)]},
+            customdata=line[["playlists"]].to_numpy(),
+            hovertemplate="%{y:.2f} % of %{x|%B %Y}, %{customdata[0]:,} playlists",
+        )
+        for position, (name, line) in enumerate(trends.groupby("name", sort=False))
+    ]
+    return _figure(traces, height=380).update_layout(
+        xaxis={"type": "date", "fixedrange": True, "showgrid": False},
+        yaxis={"title": "share of playlists", "ticksuffix": " %", "rangemode": "tozero", "fixedrange": True},
+        hovermode="closest",
+        showlegend=True,
+    )
+
+
+def appearances_by_month(months: pd.DataFrame) -> go.Figure:
+    """Draw in how many playlists of each month an artist is, beside how many it would be by its share before.
+
+    Args:
+        months: One row a month; columns `month`, `playlists`, `expected_playlists`, `month_playlists` (of all).
+    """
+    bars = go.Bar(
+        x=list(months["month"]),
+        y=months["playlists"].to_list(),
+        name="playlists with the artist",
+        marker={"color": ACCENT, "cornerradius": 4},
+        customdata=months[["month_playlists"]].to_numpy(),
+        hovertemplate="%{x|%B %Y}: %{y:,} of %{customdata[0]:,} playlists<extra></extra>",
+    )
+    expected = go.Scatter(
+        x=list(months["month"]),
+        y=months["expected_playlists"].to_list(),
+        mode="lines+markers",
+        name="expected by its share before",
+        line={"color": "#f4b955", "width": 2, "dash": "dot"},
+        marker={"size": 6},
+        hovertemplate="%{x|%B %Y}: %{y:,.1f} expected<extra></extra>",
+    )
+    return _figure([bars, expected], height=320).update_layout(
+        xaxis={"type": "date", "fixedrange": True, "showgrid": False},
+        yaxis={"title": "playlists", "rangemode": "tozero", "fixedrange": True, "tickformat": ","},
+    )
+
+
+def changes(trends: pd.DataFrame) -> go.Figure:
+    """Draw by how much what is named rises or falls, the largest rise at the top.
+
+    Args:
+        trends: One row a name; columns `name`, `change_pct` (per cent), `direction` (rising, falling, or else).
+    """
+    largest_last = trends.sort_values("change_pct", kind="stable")
+    colours = {"rising": ACCENT, "falling": "#ff8577"}
+    bars = go.Bar(
+        x=largest_last["change_pct"].to_list(),
+        y=_literal(largest_last["name"]),
+        orientation="h",
+        marker={
+            "color": [colours.get(direction, "#5f7268") for direction in largest_last["direction"]],
+            "cornerradius": 4,
+        },
+        text=[f"{change:+.0f} %" for change in largest_last["change_pct"]],
+        textposition="outside",
+        cliponaxis=False,
+        hoverinfo="skip",
+    )
+    furthest = max(float(trends["change_pct"].abs().max()), 1.0)
+    lowest = min(float(trends["change_pct"].min()), 0.0)
+    return _figure([bars], height=30 + 26 * len(trends)).update_layout(
+        xaxis={
+            **_NO_TICKS,
+            "range": [lowest - 0.6 * furthest, furthest * 1.5],
+            "zeroline": True,
+            "zerolinecolor": GRID,
+        },
+        yaxis={"showgrid": False, "fixedrange": True},
+    )
+
+
+_SYMBOLS = ("circle", "diamond", "square", "x")
+
+
 def permutation_importance(importances: pd.Series) -> go.Figure:
     """Draw how much the error rises when a feature is shuffled.
 

@@ -26,11 +26,13 @@ class Settings:
         secret_key: What sessions are signed with.
         access: What needs an API key.
         most_bytes: The largest body that is read.
+        schedule: When the worker brings everything up to date, as in crontab; None for never.
     """
 
     secret_key: bytes
     access: Access = field(default_factory=Access)
     most_bytes: int = MOST_BYTES
+    schedule: str | None = None
 
 
 def create_app(settings: Settings) -> OpenAPI:
@@ -60,6 +62,7 @@ def create_app(settings: Settings) -> OpenAPI:
     )
     cache = Cache(app)
     app.extensions["warehouse"] = Warehouse(cache)
+    app.extensions["schedule"] = settings.schedule
     problems.register(app)
     access.register(app, settings.access)
     limits.limiter.init_app(app)

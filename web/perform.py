@@ -1,4 +1,4 @@
-"""Do one run, in a process of its own: `python -m web.perform RUN_ID`, as the worker starts it."""
+"""Do one run, in a process of its own: `python -m web.perform RUN_ID ATTEMPT`, as the worker starts it."""
 
 import logging
 import os
@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import LiteralString, TypeVar
 
 import psycopg
 from psycopg import Connection
@@ -18,7 +18,7 @@ from python_ml.train_models import RunOutcome
 from warehouse import pipeline
 from warehouse.database import connect, environment
 from warehouse.dbt import write_docs
-from warehouse.errors import BuildError, BuildInProgress, DatabaseError
+from warehouse.errors import BuildError, BuildInProgress, DatabaseError, DatabaseUnreachable
 
 logger = logging.getLogger(__name__)
 
@@ -30,23 +30,26 @@ OURS = ("loaders", "python_ml", "warehouse", "web")
 
 
 class RunGone(Exception):
-    """There is no such run, or it has ended."""
+    """There is no such run, it has ended, or another process does it."""
 
 
 class Progress:
     """Tells how far a run is, in its row and its log."""
 
-    def __init__(self, connection: Connection, run_id: int) -> None:
+    def __init__(self, connection: Connection, run_id: int, attempt: int) -> None:
         self._connection = connection
         self._run_id = run_id
+        self._attempt = attempt
         self._told = 0.0
 
     def step(self, words: str) -> None:
-        """Begin something, named in words for people."""
-        self._connection.execute(
-            "update ops.runs set step = %s, steps_done = null, steps_total = null where run_id = %s",
-            [words, self._run_id],
-        )
+        """Begin something, named in words for people.
+
+        Raises:
+            RunGone: The run is another's by now: the worker of this process was silent for too long.
+        """
+        if not self._update("step = %s, steps_done = null, steps_total = null", words):
+            raise RunGone(f"attempt {self._attempt} of run {self._run_id} is not the latest")
         self.say("INFO", words)
 
     def counted(self, done: int, total: int) -> None:
@@ -54,9 +57,7 @@ class Progress:
         if time.monotonic() - self._told < PROGRESS_SECONDS:
             return
         self._told = time.monotonic()
-        self._connection.execute(
-            "update ops.runs set steps_done = %s, steps_total = %s where run_id = %s", [done, total, self._run_id]
-        )
+        self._update("steps_done = %s, steps_total = %s", done, total)
 
     def say(self, level: str, message: str) -> None:
         """Add a line to the log of the run."""
@@ -64,32 +65,56 @@ class Progress:
             "insert into ops.run_messages (run_id, level, message) values (%s, %s, %s)", [self._run_id, level, message]
         )
 
+    def finish(self, status: str, result: str | None, error: str | None) -> None:
+        """Record what came of the run, and nothing if it is another's by now."""
+        self._update(
+            "status = %s, finished_at = clock_timestamp(), step = null, steps_done = null, steps_total = null,"
+            " result = %s, error = %s",
+            *(status, result, error),
+        )
 
-def perform(run_id: int) -> None:
+    def _update(self, assignments: LiteralString, *values: object) -> bool:
+        done = self._connection.execute(
+            "update ops.runs set " + assignments + " where run_id = %s and attempts = %s and status = 'running'",  # noqa: S608 - literals
+            [*values, self._run_id, self._attempt],
+        )
+        return done.rowcount == 1
+
+
+def perform(run_id: int, attempt: int) -> None:
     """Do a run and record what came of it.
 
     Raises:
         RunGone: There is none to do.
-        psycopg.OperationalError, DatabaseError: The database was lost; the run is to be begun again.
+        psycopg.Error, DatabaseError: The database was lost; the run is to be begun again.
     """
     with connect(autocommit=True) as connection:
         row = connection.execute(
-            "select kind from ops.runs where run_id = %s and status = 'running'", [run_id]
+            "select kind from ops.runs where run_id = %s and attempts = %s and status = 'running'", [run_id, attempt]
         ).fetchone()
         if row is None:
-            raise RunGone(f"there is no run {run_id} to do")
-        progress = Progress(connection, run_id)
+            raise RunGone(f"there is no attempt {attempt} of run {run_id} to do")
+        progress = Progress(connection, run_id, attempt)
         try:
             result = WORK[row[0]](progress)
-        except (psycopg.OperationalError, psycopg.InterfaceError, DatabaseError):
+        except RunGone:
             raise
         except Exception as error:
+            if is_lost(error):
+                raise
             logger.exception("event=run_failed run_id=%d", run_id)
             progress.say("ERROR", _words(error))
-            _finish(connection, run_id, "failed", None, _words(error))
+            progress.finish("failed", None, _words(error))
         else:
             progress.say("INFO", result)
-            _finish(connection, run_id, "succeeded", result, None)
+            progress.finish("succeeded", result, None)
+
+
+def is_lost(error: BaseException) -> bool:
+    """Say whether an error means that the database went away, and not that it refused."""
+    if isinstance(error, psycopg.OperationalError):
+        return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
+    return isinstance(error, psycopg.InterfaceError | DatabaseUnreachable)
 
 
 def build(progress: Progress) -> str:
@@ -106,13 +131,15 @@ def build(progress: Progress) -> str:
         progress.step("Building what the models lead to")
         return [outcome.error for outcome in outcomes if outcome.error and not isinstance(outcome.error, NotEnoughData)]
 
-    progress.step("Building the marts")
-    outcome = _when_free(
-        lambda: pipeline.build(machine_learning, on_node=lambda name, done, total: progress.counted(done, total)),
-        progress,
-    )
-    if outcome.failures:
-        raise outcome.failures[0]
+    def whole() -> pipeline.BuildOutcome:
+        progress.step("Building the marts")
+        said.clear()
+        outcome = pipeline.build(machine_learning, on_node=lambda name, done, total: progress.counted(done, total))
+        if outcome.failures:
+            raise outcome.failures[0]
+        return outcome
+
+    outcome = _when_free(whole, progress)
     if outcome.before_ml is None or outcome.after_ml is None:
         return "Everything was up to date."
     for warning in (*outcome.before_ml.warnings, *outcome.after_ml.warnings):
@@ -141,7 +168,10 @@ def docs(progress: Progress) -> str:
 WORK: dict[str, Callable[[Progress], str]] = {"build": build, "train": train, "docs": docs}
 
 
-def _when_free(work: Callable[[], Any], progress: Progress) -> Any:
+Done = TypeVar("Done")
+
+
+def _when_free(work: Callable[[], Done], progress: Progress) -> Done:
     """Do what only one may do at a time, when whoever does it now is done."""
     waiting = False
     while True:
@@ -172,14 +202,6 @@ def _words(error: Exception) -> str:
     return f"{type(error).__name__}: {lines[0] if lines else 'no details'}. The log of the server has the whole story."
 
 
-def _finish(connection: Connection, run_id: int, status: str, result: str | None, error: str | None) -> None:
-    connection.execute(
-        "update ops.runs set status = %s, finished_at = clock_timestamp(), step = null, steps_done = null,"
-        " steps_total = null, result = %s, error = %s where run_id = %s",
-        [status, result, error, run_id],
-    )
-
-
 def end_with_parent() -> None:
     """End this process when the one that started it is gone, which closes the pipe on standard input."""
 
@@ -191,7 +213,11 @@ def end_with_parent() -> None:
 
 
 def main() -> None:
-    """Do the run that the arguments name; exit code 0 if its row says what came of it."""
+    """Do the run that the arguments name.
+
+    Exit codes: 0 if its row says what came of it, or another process does it; 75 if the database was lost, 130 if it
+    was stopped, others if something is wrong in here. The worker begins it again after all but 0.
+    """
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S"
     )
@@ -201,12 +227,16 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     end_with_parent()
     try:
-        perform(int(sys.argv[1]))
+        perform(*map(int, sys.argv[1:]))
     except KeyboardInterrupt:
         sys.exit(130)
-    except (RunGone, psycopg.OperationalError, psycopg.InterfaceError, DatabaseError) as error:
-        logger.warning("event=run_not_done error=%r", str(error))
-        sys.exit(0 if isinstance(error, RunGone) else os.EX_TEMPFAIL)
+    except RunGone as gone:
+        logger.warning("event=run_gone reason=%r", str(gone))
+    except (psycopg.Error, DatabaseError) as error:
+        if not is_lost(error):
+            raise
+        logger.warning("event=database_lost error=%r", str(error))
+        sys.exit(os.EX_TEMPFAIL)
 
 
 if __name__ == "__main__":

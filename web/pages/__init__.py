@@ -3,9 +3,22 @@
 import dash
 import flask
 
-from web.pages import components, overview, playlist, popularity, runs, shell, sign_in
+from web.pages import (
+    artist,
+    artists,
+    components,
+    genres,
+    lineage,
+    overview,
+    playlist,
+    popularity,
+    quality,
+    runs,
+    shell,
+    sign_in,
+)
 
-PAGES = (overview, popularity, playlist, runs)
+PAGES = (overview, popularity, playlist, artists, artist, genres, runs, quality, lineage)
 """In the order of the navigation. Each has `PATH`, `NAME`, `TITLE`, `layout(**parts of the address)`, and
 `register(dash_app)` for what happens in it."""
 

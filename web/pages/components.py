@@ -1,6 +1,6 @@
 """What pages are made of: numbers and dates for people, tables, charts, figures with a caption."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from dash import MATCH, Input, Output, dcc, html
 
 from web.database import Row
+from web.problems import Problem
 
 Component = Any
 Column = dict[str, Any]
@@ -72,6 +73,7 @@ def column(
     if kind in _FORMATS:
         made |= {
             "type": "rightAligned",
+            "width": 120,
             "filter": "agNumberColumnFilter",
             "valueFormatter": {"function": _FORMATS[kind]},
         }
@@ -198,3 +200,15 @@ def _plain(value: object) -> object:
     if value is None or isinstance(value, str | bool | int | float):
         return value
     return float(value) if isinstance(value, Decimal) else str(value)
+
+
+LONG: Column = {"width": 560, "minWidth": 240, "wrapText": True, "autoHeight": True, "cellClass": "long"}
+"""Options of a column with sentences, which are read as a whole."""
+
+
+def told(answer: Callable[[], Component]) -> Component:
+    """Return the answer of a callback, or what kept it back in words."""
+    try:
+        return answer()
+    except Problem as problem:
+        return dmc.Alert(problem.detail, color="red", role="alert")
