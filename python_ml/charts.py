@@ -344,9 +344,5 @@ def prediction(predicted: float, interval: tuple[int, int], actual: int | None =
 def _tick_values(highest: float) -> list[int]:
     """1, 2, 5, 10, and so on: few enough to be read where the axis is long."""
     digits = (1, 2, 5) if highest < 1_000 else (1,)
-    return [
-        digit * 10**power
-        for power in range(int(np.log10(highest)) + 1)
-        for digit in digits
-        if digit * 10**power <= highest
-    ]
+    values = [digit * 10**power for power in range(int(np.log10(highest)) + 1) for digit in digits]
+    return [value for value in values if value <= highest]

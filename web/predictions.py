@@ -47,8 +47,10 @@ def _serving_model() -> dict[str, Any]:
     with _lock:
         if run_id not in _models:
             with warehouse().connection() as connection:
+                # The store speaks psycopg.
+                driver: Any = connection.connection.driver_connection
                 try:
-                    model = model_store.load(connection.connection.driver_connection, run_id)
+                    model = model_store.load(driver, run_id)
                 except ModelUnusable as error:
                     raise Conflict(f"The model cannot be used: {error}") from error
             _models.clear()

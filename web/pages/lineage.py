@@ -8,11 +8,11 @@ import dash_mantine_components as dmc
 import flask
 from dash import Input, Output, dcc, html
 
+from warehouse.dbt import docs_file
 from web import access
 from web.database import Row, warehouse
 from web.jobs import start_run
 from web.pages import components, shell
-from web.perform import docs_file
 from web.problems import Conflict, NotFound, Problem
 
 logger = logging.getLogger(__name__)

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 import dash
 import dash_mantine_components as dmc
 from dash import html
 
+from python_ml import artist_trends
 from web.database import Row, warehouse
 from web.pages import components, popularity, shell
+from web.pages.artist import path_of
 from web.pages.popularity import counted
 
 PATH = "/"
@@ -18,6 +19,7 @@ NAME = "Overview"
 TITLE = "Overview"
 
 _MODELS = {"playlist_popularity": ("playlist popularity", "playlist"), "artist_trends": ("artist trends", "artist")}
+_LONGEST = 180
 _FAILED = frozenset({"failed", "interrupted", "cut_short"})
 _UNDER_WAY = frozenset({"queued", "running"})
 
@@ -34,7 +36,7 @@ def layout(**_: object) -> shell.Component:
             _made(found),
             components.figures(_sizes(found)),
             dmc.SimpleGrid(
-                [_freshness(found, freshness, models), _quality(models)], cols={"base": 1, "md": 2}, spacing="md"
+                [_freshness(found, freshness, models), _quality(found, models)], cols={"base": 1, "md": 2}, spacing="md"
             ),
             _next_steps(bool(models)),
             _emerging(),
@@ -86,6 +88,31 @@ def event_in_words(event: Row) -> str:
     )
 
 
+def clusters_in_words(artists: int, candidates: Sequence[Row]) -> list[str]:
+    """Say how good the clusters of artists are.
+
+    Args:
+        artists: Those in clusters.
+        candidates: Rows of `cluster_candidates`.
+    """
+    sentences = []
+    for row in candidates:
+        if not row["is_champion"]:
+            continue
+        is_log = artist_trends.CANDIDATES.get(row["candidate"]) == "log1p"
+        silhouette = row["silhouette_log" if is_log else "silhouette_raw"]
+        degree = "clearly" if silhouette > 0.5 else "somewhat" if silhouette > 0.25 else "barely"
+        sentences.append(
+            f"{counted(artists, 'artist')} in {row['clusters']:.0f} clusters that are {degree} apart: a silhouette of "
+            f"{silhouette:.2f}{' on the log scale that they are made on' if is_log else ''} (1: far apart; 0: touching)."
+        )
+        sentences.append(
+            f"Fitted again without a fifth of the artists, the groups agree to {row['stability']:.2f} (1: the same; 0: no "
+            f"more alike than chance). The largest has {row['largest_share']:.0%} of the artists."
+        )
+    return sentences
+
+
 def _made(found: Row) -> shell.Component:
     if not found["synthetic_playlists"]:
         return None
@@ -100,22 +127,23 @@ def _made(found: Row) -> shell.Component:
 
 def _sizes(found: Row) -> list[tuple[str, str, str | None]]:
     number = components.number
+    behind = sum(row["playlists"] for row in warehouse().cached("underperforming_groups"))
     aside = found["playlists_rejected"]
     return [
         ("Playlists", number(found["playlists"]), f"{number(found['collaborative_playlists'])} of them collaborative"),
         ("Tracks", number(found["tracks"]), f"in {number(found['track_rows'])} places of playlists"),
-        ("Artists", number(found["artists"]), f"on {number(found['albums'])} albums"),
+        ("Artists", number(found["artists"]), f"{number(found['artists_clustered'])} of them in clusters"),
+        ("Albums", number(found["albums"]), None),
         (
             "Followers a playlist",
             number(found["avg_followers"], 1),
             f"on average; half have {number(found['median_followers'])} or fewer",
         ),
         (
-            "Predicted",
-            number(found["playlists_predicted"]),
-            "playlists with predicted followers",
+            "Fall behind",
+            number(behind) if found["playlists_predicted"] else "-",
+            "playlists, by their predicted followers" if found["playlists_predicted"] else "no prediction yet",
         ),
-        ("In clusters", number(found["artists_clustered"]), "artists"),
         (
             "Kept aside",
             number(aside),
@@ -172,9 +200,8 @@ def _freshness(found: Row, freshness: Row, models: Sequence[Row]) -> shell.Compo
     )
 
 
-def _quality(models: Sequence[Row]) -> shell.Component:
+def _quality(found: Row, models: Sequence[Row]) -> shell.Component:
     trained = {row["model"] for row in models}
-    [found] = warehouse().cached("overview")
     parts: list[Any] = [dmc.Title("Playlist popularity", order=3, size="h5")]
     if "playlist_popularity" in trained:
         sentences = popularity.in_words(
@@ -189,14 +216,10 @@ def _quality(models: Sequence[Row]) -> shell.Component:
     else:
         parts.append(dmc.Text("Not trained yet.", c="dimmed"))
     parts.append(dmc.Title("Artist trends", order=3, size="h5", mt="md"))
-    silhouette = found["clustering_silhouette"]
-    if "artist_trends" in trained and silhouette is not None:
-        degree = "clearly" if silhouette > 0.5 else "somewhat" if silhouette > 0.25 else "barely"
+    if "artist_trends" in trained:
+        sentences = clusters_in_words(found["artists_clustered"], warehouse().cached("cluster_candidates"))
         parts += [
-            dmc.Text(
-                f"{components.number(found['artists_clustered'])} artists in clusters that are {degree} apart: a silhouette "
-                f"of {silhouette:.2f} for the five clusters as specified (1: far apart; 0: they touch)."
-            ),
+            html.Ul([html.Li(sentence) for sentence in sentences], className="words"),
             dmc.Anchor("Artist trends in full", href="/app/artists", size="sm"),
         ]
     else:
@@ -226,7 +249,7 @@ def _next_steps(is_trained: bool) -> shell.Component:
                     justify="space-between",
                     gap="xs",
                 ),
-                dmc.Text(f"{row['reason'][:1].upper()}{row['reason'][1:]}.", size="sm", mt=4),
+                dmc.Text(f"{popularity.upper_first(row['reason'])}.", size="sm", mt=4),
                 dmc.Text(
                     f"{counted(row['num_followers'], 'follower')}, {row['predicted_followers']:,.1f} predicted",
                     size="sm",
@@ -243,9 +266,7 @@ def _next_steps(is_trained: bool) -> shell.Component:
     return shell.panel(
         "Playlists worth improving",
         dmc.SimpleGrid(cards, cols={"base": 1, "md": 2, "xl": 3}, spacing="sm"),
-        dmc.Anchor(
-            "All that fall behind their prediction", href="/app/popularity", size="sm", mt="sm", display="block"
-        ),
+        dmc.Anchor("All that fall behind", href="/app/popularity", size="sm", mt="sm", display="block"),
         note="Of each kind of advice the playlists with the largest gain that the evidence supports.",
     )
 
@@ -265,7 +286,7 @@ def _emerging() -> shell.Component:
                     [
                         dmc.Anchor(
                             popularity.title(row["artist_name"]),
-                            href=f"/app/artists/{quote(row['artist_uri'].rpartition(':')[2], safe='')}",
+                            href=path_of(row["artist_uri"]),
                         ),
                         dmc.Text(
                             f" · in {counted(row['playlist_appearances'], 'playlist')} with "
@@ -293,23 +314,23 @@ def _events() -> shell.Component:
             [
                 html.Li(
                     [
-                        html.Span(
-                            _state(row["outcome"]), className=f"state {_state(row['outcome']).replace(' ', '-')}"
-                        ),
-                        html.Span(event_in_words(row), className="words-of-event"),
-                        html.Time(
-                            components.ago(row["finished_at"] or row["started_at"]),
-                            dateTime=(row["finished_at"] or row["started_at"]).isoformat(),
-                            title=components.moment(row["finished_at"] or row["started_at"]),
-                        ),
+                        html.Span(state, className=f"state {state.replace(' ', '-')}"),
+                        html.Span(_shortened(event_in_words(row)), className="words-of-event"),
+                        html.Time(components.ago(at), dateTime=at.isoformat(), title=components.moment(at)),
                     ]
                 )
                 for row in found
+                for state, at in [(_state(row["outcome"]), row["finished_at"] or row["started_at"])]
             ],
             className="events",
         ),
         dmc.Anchor("All runs", href="/app/runs", size="sm", mt="sm", display="block"),
     )
+
+
+def _shortened(words: str) -> str:
+    """Leave the end of a long error to the log and the page of the runs."""
+    return words if len(words) <= _LONGEST else f"{words[:_LONGEST].rsplit(maxsplit=1)[0]} …"
 
 
 def _state(outcome: str) -> str:

@@ -11,9 +11,10 @@ from dash import Input, Output, State, dcc, html
 from python_ml import charts
 from web.database import Row, warehouse
 from web.pages import components, shell
-from web.pages.popularity import HIGHEST_PID, counted, path, title
+from web.pages.artist import path_of
+from web.pages.popularity import HIGHEST_PID, counted, path, title, upper_first
 from web.predictions import predict_playlist
-from web.problems import Conflict, NotFound
+from web.problems import NotFound
 
 PATH = "/playlists"
 PATH_TEMPLATE = "/playlists/<pid>"
@@ -117,11 +118,8 @@ def changed_features(playlist: Row, change: Change) -> dict[str, float]:
     """
     now, features = as_it_is(playlist), own_features(playlist)
     artists, albums = min(change.num_artists, change.num_tracks), min(change.num_albums, change.num_tracks)
-    length = (
-        features["avg_track_duration"]
-        if change.track_minutes == now.track_minutes
-        else change.track_minutes * _MS_A_MINUTE
-    )
+    is_as_long = change.track_minutes == now.track_minutes
+    length = features["avg_track_duration"] if is_as_long else change.track_minutes * _MS_A_MINUTE
     changed = {
         "num_tracks": change.num_tracks,
         "num_artists": features["num_artists"] + artists - now.num_artists,
@@ -133,7 +131,7 @@ def changed_features(playlist: Row, change: Change) -> dict[str, float]:
         "unique_artists": artists,
         "has_description": float(change.has_description),
     }
-    if (change.num_tracks, change.track_minutes) != (now.num_tracks, now.track_minutes):
+    if not is_as_long or change.num_tracks != now.num_tracks:
         changed["duration_ms"] = round(length * change.num_tracks)
     return features | changed
 
@@ -171,10 +169,8 @@ def register(app: dash.Dash) -> None:
     def ask(
         tracks: int, artists: int, albums: int, minutes: float, description: bool, collaborative: bool, pid: int
     ) -> shell.Component:
-        return _answer(
-            _playlist(str(pid)),
-            Change(int(tracks), int(artists), int(albums), float(minutes), bool(description), bool(collaborative)),
-        )
+        change = Change(int(tracks), int(artists), int(albums), float(minutes), bool(description), bool(collaborative))
+        return components.told(lambda: _answer(_playlist(str(pid)), change))
 
     @app.callback(
         *[Output(part.component_id, part.component_property, allow_duplicate=True) for part in inputs],
@@ -256,7 +252,7 @@ def _numbers(playlist: Row) -> list[tuple[str, str, str | None]]:
             (
                 "Predicted followers",
                 number(playlist["predicted_followers"], 1),
-                between(playlist["predicted_low"], playlist["predicted_high"]),
+                f"80 in 100 such: {between(playlist['predicted_low'], playlist['predicted_high'])}",
             ),
         )
     return tiles
@@ -291,12 +287,12 @@ def _prediction(playlist: Row) -> shell.Component:
 
 
 def _standing(playlist: Row) -> str:
-    ahead = 1 - playlist["share_further_behind"]
     if playlist["is_underperforming"]:
         return "It is among the tenth of all playlists that are furthest behind their prediction."
+    where = "behind" if playlist["follower_gap"] > 0 else "ahead of"
     return (
-        f"{playlist['share_further_behind']:.0%} of the playlists are further behind their prediction, {ahead:.0%} less "
-        "far or ahead of it."
+        f"It is {where} its prediction; {playlist['share_further_behind']:.0%} of the other playlists do worse beside "
+        "theirs."
     )
 
 
@@ -306,8 +302,8 @@ def _recommendations(playlist: Row) -> shell.Component:
         return shell.panel(
             "What would help",
             dmc.Text(
-                "Nothing that the evidence supports: comparable playlists that differ from it in a way that can be changed "
-                "do not clearly have more followers.",
+                "Nothing that the evidence supports: comparable playlists that differ from it in a way that can be "
+                "changed do not clearly have more followers.",
                 c="dimmed",
             ),
         )
@@ -347,7 +343,7 @@ def _recommendation(row: Row) -> shell.Component:
             dmc.Group(
                 [
                     dmc.Title(
-                        f"{row['recommendation_rank']}. {row['action'][:1].upper()}{row['action'][1:]}",
+                        f"{row['recommendation_rank']}. {upper_first(row['action'])}",
                         order=3,
                         size="h5",
                     ),
@@ -355,7 +351,7 @@ def _recommendation(row: Row) -> shell.Component:
                 ],
                 gap="xs",
             ),
-            dmc.Text(f"{row['reason'][:1].upper()}{row['reason'][1:]}.", mt=4),
+            dmc.Text(f"{upper_first(row['reason'])}.", mt=4),
             html.Dl([html.Div([html.Dt(term), html.Dd(fact)]) for term, fact in facts], className="facts inline"),
         ],
         p="sm",
@@ -398,14 +394,18 @@ def _what_if(playlist: Row) -> shell.Component:
                     span={"base": 12, "md": 6},
                 ),
                 dmc.GridCol(
-                    html.Div(_answer(playlist, now), id="playlist-answer", **{"aria-live": "polite"}),
+                    html.Div(
+                        components.told(lambda: _answer(playlist, now)),
+                        id="playlist-answer",
+                        **{"aria-live": "polite"},
+                    ),
                     span={"base": 12, "md": 6},
                 ),
             ],
             gutter="xl",
         ),
-        note="What the model that serves would predict if the playlist were another. Title, genre, edits and the day of the "
-        "last change stay.",
+        note="What the model that serves would predict if the playlist were another. Title, genre, edits and the day "
+        "of the last change stay.",
     )
 
 
@@ -432,10 +432,7 @@ def _slider(name: str, label: str, low: float, high: float, step: float, value: 
 def _answer(playlist: Row, change: Change) -> shell.Component:
     now = as_it_is(playlist)
     words = changes_in_words(now, change)
-    try:
-        predicted = predict_playlist(changed_features(playlist, change))
-    except Conflict as problem:
-        return dmc.Alert(problem.detail, title="No answer", color="yellow", variant="light")
+    predicted = predict_playlist(changed_features(playlist, change))
     if not words:
         sentence = "Nothing is changed yet: this is the prediction of the playlist as it is."
     else:
@@ -507,8 +504,9 @@ def _comparable(playlist: Row) -> shell.Component:
     ]
     usual = (
         f"It is one of {counted(playlist['comparable_playlists'], 'playlist')} in the group “"
-        f"{playlist['comparable_group']}”, which usually have {100 * playlist['comparable_artists_per_track']:.0f} artists "
-        f"for 100 tracks and, at its number of tracks, would last {duration(playlist['comparable_duration_ms'])}."
+        f"{playlist['comparable_group']}”, which usually have {100 * playlist['comparable_artists_per_track']:.0f} "
+        "artists for 100 tracks; with tracks of their usual length it would last "
+        f"{duration(playlist['comparable_duration_ms'])}."
     )
     return shell.panel(
         "Comparable playlists",
@@ -521,7 +519,7 @@ def _comparable(playlist: Row) -> shell.Component:
                 components.column("num_followers", "Followers", "whole"),
                 components.column("predicted_followers", "Predicted", "decimal"),
                 components.column("num_tracks", "Tracks", "whole"),
-                components.column("artists_per_100", "Artists for 100 tracks", "whole", minWidth=120),
+                components.column("artists_per_100", "Artists for 100 tracks", "whole", **components.WRAPPED),
                 components.column("minutes", "Minutes", "whole"),
                 components.column("description", "Description", minWidth=110),
             ],
@@ -595,7 +593,7 @@ def _tracks(pid: int) -> shell.Component:
         row
         | {
             "position": row["pos"] + 1,
-            "artist_path": f"/app/artists/{row['artist_uri'].rpartition(':')[2]}",
+            "artist_path": path_of(row["artist_uri"]),
         }
         for row in found
     ]

@@ -107,7 +107,7 @@ def register(app: dash.Dash) -> None:
 
     @app.callback(Output("popularity-found", "children"), Input("popularity-search", "value"))
     def search(text: str | None) -> shell.Component:
-        return _found(text or "")
+        return components.told(lambda: _found(text or ""))
 
     @app.callback(
         Output("popularity-behind", "children"),
@@ -121,7 +121,9 @@ def register(app: dash.Dash) -> None:
     def choose(
         order: str | None, genre: str | None, length: str | None, group: str | None, title: str | None
     ) -> shell.Component:
-        return _listed(order or "behind", genre or None, length or None, group or None, title or "")
+        return components.told(
+            lambda: _listed(order or "behind", genre or None, length or None, group or None, title or "")
+        )
 
 
 def _search() -> shell.Component:
@@ -237,7 +239,7 @@ def _listed(order: str, genre: str | None, length: str | None, group: str | None
         | {
             "name": title(row["name"]),
             "path": path(row["pid"]),
-            "action": (row["action"] or "nothing clear").capitalize(),
+            "action": upper_first(row["action"] or "nothing clear"),
         }
         for row in found[:MOST_SHOWN]
     ]
@@ -304,7 +306,7 @@ def _quality(metrics: Sequence[Row]) -> list[shell.Component]:
         shell.panel(
             "How good the predictions are",
             html.Ul([html.Li(sentence) for sentence in in_words(metrics, champion, candidates)], className="words"),
-            *_sureness(served),
+            html.Div(_sureness(served), className="spaced"),
             dmc.Title("Beside constant answers", order=3, size="h5", mt="md"),
             dmc.Text(
                 "On the same fifth of the playlists, which no model was fitted on. Smaller errors and a larger R² are "
@@ -317,13 +319,13 @@ def _quality(metrics: Sequence[Row]) -> list[shell.Component]:
                 "Measures of the models beside constant answers and targets",
                 rows,
                 [
-                    components.column("measure", "Measure", flex=2, minWidth=210),
-                    components.column("served", "What serves", "precise", minWidth=120),
-                    components.column("specified", "Forest, as specified", "precise", minWidth=130),
-                    components.column("mean", "Always the mean", "precise", minWidth=120),
-                    components.column("median", "Always the median", "precise", minWidth=120),
-                    components.column("one", "Always one", "precise", minWidth=110),
-                    components.column("target", "Target, for the forest", minWidth=160),
+                    components.column("measure", "Measure", flex=2, minWidth=270, **components.FEW),
+                    components.column("served", "What serves", "precise", minWidth=105, **components.FEW),
+                    components.column("specified", "Forest, as specified", "precise", minWidth=105, **components.FEW),
+                    components.column("mean", "Always the mean", "precise", minWidth=105, **components.FEW),
+                    components.column("median", "Always the median", "precise", minWidth=105, **components.FEW),
+                    components.column("one", "Always one", "precise", minWidth=105, **components.FEW),
+                    components.column("target", "Target, for the forest", minWidth=160, **components.FEW),
                 ],
                 file="popularity-metrics",
             ),
@@ -357,7 +359,7 @@ def _candidates(candidates: Sequence[Row]) -> shell.Component:
             row["candidate"],
             {
                 "candidate": candidate_label(row["candidate"]),
-                "serves": "serves" if row["is_champion"] else "",
+                "serves": "yes" if row["is_champion"] else "",
             },
         )
         for field, key in _COMPARED.items():
@@ -372,18 +374,26 @@ def _candidates(candidates: Sequence[Row]) -> shell.Component:
             "Candidates and constant answers, measured on the same repeated splits",
             rows,
             [
-                components.column("candidate", "Candidate", flex=2, minWidth=220),
-                components.column("serves", "", minWidth=90, width=90),
-                components.column("rmse_log", "RMSE, log1p", "precise", sort="asc", minWidth=115),
+                components.column("candidate", "Candidate", flex=2, minWidth=270, **components.FEW),
+                components.column("serves", "Serves", minWidth=90, width=90, **components.FEW),
+                components.column("rmse_log", "RMSE, log1p", "precise", sort="asc", minWidth=100, **components.FEW),
                 components.column(
-                    "rmse_log_spread", "± spread", "precise", note="Standard deviation over the splits", minWidth=100
+                    "rmse_log_spread",
+                    "± spread",
+                    "precise",
+                    note="Standard deviation over the splits",
+                    **components.FEW,
                 ),
-                components.column("r2_log", "R², log1p", "precise"),
-                components.column("rmse", "RMSE, followers", "precise", minWidth=115),
-                components.column("spearman", "Rank correlation", "precise", minWidth=115),
-                components.column("auc_2", "AUC, 2 or more", "precise", note="0.5: no better than chance"),
-                components.column("auc_10", "AUC, 10 or more", "precise", note="0.5: no better than chance"),
-                components.column("within", "Within a factor of two", "share", minWidth=120),
+                components.column("r2_log", "R², log1p", "precise", **components.FEW),
+                components.column("rmse", "RMSE, followers", "precise", minWidth=105, **components.FEW),
+                components.column("spearman", "Rank correlation", "precise", minWidth=105, **components.FEW),
+                components.column(
+                    "auc_2", "AUC, 2 or more", "precise", note="0.5: no better than chance", **components.FEW
+                ),
+                components.column(
+                    "auc_10", "AUC, 10 or more", "precise", note="0.5: no better than chance", **components.FEW
+                ),
+                components.column("within", "Within a factor of two", "share", minWidth=105, **components.FEW),
             ],
             file="popularity-candidates",
         ),
@@ -410,8 +420,8 @@ def _importances() -> list[shell.Component]:
                     charts.permutation_importance(by_method["permutation"]),
                     f"Bars: {_first_three(by_method['permutation'])} matter most to what serves.",
                 ),
-                note="How much the error (RMSE on log1p) of what serves rises when a feature is shuffled among held-out "
-                "playlists. About nothing: the feature is not needed, or another says the same.",
+                note="How much the error of what serves (RMSE on log1p) rises when a feature is shuffled among "
+                "held-out playlists. About nothing: the feature is not needed, or another says the same.",
             )
         )
     if "impurity" in by_method:
@@ -441,8 +451,8 @@ def _points() -> shell.Component:
             charts.predicted_against_actual(points),
             f"Points: {counted(len(points), 'playlist')}; the closer to the diagonal, the better.",
         ),
-        note=f"{counted(len(points), 'playlist')} that the model was not fitted on, drawn from all. On the dotted line a "
-        "prediction is right. The cloud is flatter than the line: a model that is unsure answers with the middle.",
+        note=f"{counted(len(points), 'playlist')} that the model was not fitted on, drawn from all. On the dotted "
+        "line a prediction is right. The cloud is flatter than the line: a model that is unsure answers with the middle.",
     )
 
 
@@ -483,6 +493,11 @@ def _beside(error: float, constant: float) -> str:
     if abs(change) < 0.005:
         return "about as good: what a playlist is made of says next to nothing about its followers here"
     return f"{abs(change):.0%} {'better' if change > 0 else 'worse'}"
+
+
+def upper_first(words: str) -> str:
+    """Return words as they begin a sentence."""
+    return words[:1].upper() + words[1:]
 
 
 def _lower_first(words: str) -> str:
