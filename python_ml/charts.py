@@ -277,7 +277,7 @@ def permutation_importance(importances: pd.Series) -> go.Figure:
     )
     longest = max(float(smallest_first.max()), 0.0001)
     return _figure([bars], height=20 + 34 * len(smallest_first)).update_layout(
-        xaxis={**_NO_TICKS, "range": [0, longest * 1.4]},
+        xaxis={**_NO_TICKS, "range": [0, longest * 1.6]},
         yaxis={"showgrid": False, "fixedrange": True},
     )
 

@@ -104,11 +104,11 @@ def clusters_in_words(artists: int, candidates: Sequence[Row]) -> list[str]:
         degree = "clearly" if silhouette > 0.5 else "somewhat" if silhouette > 0.25 else "barely"
         sentences.append(
             f"{counted(artists, 'artist')} in {row['clusters']:.0f} clusters that are {degree} apart: a silhouette of "
-            f"{silhouette:.2f}{' on the log scale that they are made on' if is_log else ''} (1: far apart; 0: touching)."
+            f"{silhouette:.2f}{' on the log scale that made them' if is_log else ''} (1: far apart; 0: they touch)."
         )
         sentences.append(
-            f"Fitted again without a fifth of the artists, the groups agree to {row['stability']:.2f} (1: the same; 0: no "
-            f"more alike than chance). The largest has {row['largest_share']:.0%} of the artists."
+            f"Fitted again without a fifth of the artists, the groups agree to {row['stability']:.2f} (1: the same; 0: "
+            f"chance). The largest has {row['largest_share']:.0%} of the artists."
         )
     return sentences
 
@@ -196,7 +196,7 @@ def _freshness(found: Row, freshness: Row, models: Sequence[Row]) -> shell.Compo
     entries.append(("Newest playlist", _day(found["newest_modified_at"])))
     return shell.panel(
         "How fresh it is",
-        html.Dl([html.Div([html.Dt(term), html.Dd(description)]) for term, description in entries], className="facts"),
+        html.Dl([html.Div([html.Dt(term), html.Dd(description)]) for term, description in entries], className="terms"),
     )
 
 
@@ -299,7 +299,7 @@ def _emerging() -> shell.Component:
                 )
                 for row in found
             ],
-            className="found",
+            className="entries",
         ),
         dmc.Anchor("All artists", href="/app/artists", size="sm", mt="sm", display="block"),
         note="In few playlists, but in ones that people follow.",

@@ -322,7 +322,7 @@ def _recommendation(row: Row) -> shell.Component:
         digits = 0 if float(row["current_value"]).is_integer() and float(row["suggested_value"]).is_integer() else 1
         facts.append(
             (
-                "Now, and suggested",
+                "Now, and predicted" if row["recommendation"] == "review_collaborative" else "Now, and suggested",
                 f"{number(row['current_value'], digits)} → {number(row['suggested_value'], digits)} {row['unit']}",
             )
         )
@@ -336,7 +336,10 @@ def _recommendation(row: Row) -> shell.Component:
         )
     if row["weak_playlists"] is not None and row["other_playlists"] is not None:
         facts.append(
-            ("Compared", f"{number(row['other_playlists'])} that have it, {number(row['weak_playlists'])} that do not")
+            (
+                "Compared",
+                f"{number(row['weak_playlists'])} like this one, {number(row['other_playlists'])} as is suggested",
+            )
         )
     return dmc.Paper(
         [
@@ -352,7 +355,7 @@ def _recommendation(row: Row) -> shell.Component:
                 gap="xs",
             ),
             dmc.Text(f"{upper_first(row['reason'])}.", mt=4),
-            html.Dl([html.Div([html.Dt(term), html.Dd(fact)]) for term, fact in facts], className="facts inline"),
+            html.Dl([html.Div([html.Dt(term), html.Dd(fact)]) for term, fact in facts], className="terms inline"),
         ],
         p="sm",
         withBorder=True,
@@ -479,9 +482,9 @@ def _beside(predicted: Mapping[str, Any], before: float) -> str:
     after = predicted["predicted_followers"]
     change = after / before - 1
     if abs(change) < 0.005:
-        return f"{after:,.1f} followers, about as many as it does now"
+        return f"{after:,.1f} followers, about as many as for the playlist as it is"
     return (
-        f"{after:,.1f} followers, {abs(change):.1%} {'more' if change > 0 else 'fewer'} than the {before:,.1f} of now"
+        f"{after:,.1f} followers, {abs(change):.1%} {'more' if change > 0 else 'fewer'} than the {before:,.1f} as it is"
     )
 
 

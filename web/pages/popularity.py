@@ -21,12 +21,12 @@ MOST_FOUND = 10
 HIGHEST_PID = 2**31 - 1
 
 _MEASURES = {
-    ("rmse", "log1p"): "Error (RMSE), log1p of followers",
+    ("rmse", "log1p"): "RMSE, log1p of followers",
     ("r2", "log1p"): "R², log1p of followers",
-    ("mae", "log1p"): "Mean absolute error, log1p of followers",
-    ("rmse", "raw"): "Error (RMSE), followers",
+    ("mae", "log1p"): "MAE, log1p of followers",
+    ("rmse", "raw"): "RMSE, followers",
     ("r2", "raw"): "R², followers",
-    ("mae", "raw"): "Mean absolute error, followers",
+    ("mae", "raw"): "MAE, followers",
 }
 _COMPARED: dict[str, tuple[str, str | None]] = {
     "rmse_log": ("rmse", "log1p"),
@@ -167,7 +167,7 @@ def _found(text: str) -> shell.Component:
         for row in found[:MOST_FOUND]
     ]
     more = [dmc.Text("There are more; go on typing.", c="dimmed", size="sm")] if len(found) > MOST_FOUND else []
-    return html.Div([html.Ul(lines, className="found"), *more])
+    return html.Div([html.Ul(lines, className="entries"), *more])
 
 
 def _underperformers(groups: Sequence[Row]) -> shell.Component:
@@ -309,7 +309,7 @@ def _quality(metrics: Sequence[Row]) -> list[shell.Component]:
             html.Div(_sureness(served), className="spaced"),
             dmc.Title("Beside constant answers", order=3, size="h5", mt="md"),
             dmc.Text(
-                "On the same fifth of the playlists, which no model was fitted on. Smaller errors and a larger R² are "
+                "On the same fifth of the playlists, which no model was fitted on. Smaller errors (RMSE, MAE) and a larger R² are "
                 "better. An answer that is always the same has an R² of 0 or less.",
                 c="dimmed",
                 size="sm",
@@ -319,12 +319,12 @@ def _quality(metrics: Sequence[Row]) -> list[shell.Component]:
                 "Measures of the models beside constant answers and targets",
                 rows,
                 [
-                    components.column("measure", "Measure", flex=2, minWidth=270, **components.FEW),
-                    components.column("served", "What serves", "precise", minWidth=105, **components.FEW),
-                    components.column("specified", "Forest, as specified", "precise", minWidth=105, **components.FEW),
-                    components.column("mean", "Always the mean", "precise", minWidth=105, **components.FEW),
-                    components.column("median", "Always the median", "precise", minWidth=105, **components.FEW),
-                    components.column("one", "Always one", "precise", minWidth=105, **components.FEW),
+                    components.column("measure", "Measure", flex=2, minWidth=180, **components.FEW),
+                    components.column("served", "What serves", "precise", minWidth=112, **components.FEW),
+                    components.column("specified", "Forest, as specified", "precise", minWidth=112, **components.FEW),
+                    components.column("mean", "Always the mean", "precise", minWidth=112, **components.FEW),
+                    components.column("median", "Always the median", "precise", minWidth=112, **components.FEW),
+                    components.column("one", "Always one", "precise", minWidth=112, **components.FEW),
                     components.column("target", "Target, for the forest", minWidth=160, **components.FEW),
                 ],
                 file="popularity-metrics",
@@ -358,8 +358,7 @@ def _candidates(candidates: Sequence[Row]) -> shell.Component:
         measures = found.setdefault(
             row["candidate"],
             {
-                "candidate": candidate_label(row["candidate"]),
-                "serves": "yes" if row["is_champion"] else "",
+                "candidate": candidate_label(row["candidate"]) + (" (serves)" if row["is_champion"] else ""),
             },
         )
         for field, key in _COMPARED.items():
@@ -374,8 +373,7 @@ def _candidates(candidates: Sequence[Row]) -> shell.Component:
             "Candidates and constant answers, measured on the same repeated splits",
             rows,
             [
-                components.column("candidate", "Candidate", flex=2, minWidth=270, **components.FEW),
-                components.column("serves", "Serves", minWidth=90, width=90, **components.FEW),
+                components.column("candidate", "Candidate", flex=2, minWidth=200, **components.FEW),
                 components.column("rmse_log", "RMSE, log1p", "precise", sort="asc", minWidth=100, **components.FEW),
                 components.column(
                     "rmse_log_spread",
@@ -384,14 +382,24 @@ def _candidates(candidates: Sequence[Row]) -> shell.Component:
                     note="Standard deviation over the splits",
                     **components.FEW,
                 ),
-                components.column("r2_log", "R², log1p", "precise", **components.FEW),
-                components.column("rmse", "RMSE, followers", "precise", minWidth=105, **components.FEW),
-                components.column("spearman", "Rank correlation", "precise", minWidth=105, **components.FEW),
+                components.column("r2_log", "R², log1p", "precise", minWidth=112, **components.FEW),
+                components.column("rmse", "RMSE, followers", "precise", minWidth=112, **components.FEW),
+                components.column("spearman", "Rank correlation", "precise", minWidth=112, **components.FEW),
                 components.column(
-                    "auc_2", "AUC, 2 or more", "precise", note="0.5: no better than chance", **components.FEW
+                    "auc_2",
+                    "AUC, 2 or more",
+                    "precise",
+                    note="0.5: no better than chance",
+                    minWidth=112,
+                    **components.FEW,
                 ),
                 components.column(
-                    "auc_10", "AUC, 10 or more", "precise", note="0.5: no better than chance", **components.FEW
+                    "auc_10",
+                    "AUC, 10 or more",
+                    "precise",
+                    note="0.5: no better than chance",
+                    minWidth=112,
+                    **components.FEW,
                 ),
                 components.column("within", "Within a factor of two", "share", minWidth=105, **components.FEW),
             ],
@@ -452,7 +460,7 @@ def _points() -> shell.Component:
             f"Points: {counted(len(points), 'playlist')}; the closer to the diagonal, the better.",
         ),
         note=f"{counted(len(points), 'playlist')} that the model was not fitted on, drawn from all. On the dotted "
-        "line a prediction is right. The cloud is flatter than the line: a model that is unsure answers with the middle.",
+        "line a prediction is right. A cloud flatter than the line is of an unsure model: it answers the middle.",
     )
 
 
