@@ -146,7 +146,11 @@ def _open() -> psycopg.Connection:
         application_name="mixhouse web",
         client_encoding="UTF8",
         connect_timeout=3,
-        options=f"-c TimeZone=UTC -c statement_timeout={STATEMENT_TIMEOUT_MS}",
+        options=(
+            f"-c TimeZone=UTC -c statement_timeout={STATEMENT_TIMEOUT_MS}"
+            # What a filter is decides which index answers it, and what a name begins with whether one does.
+            " -c plan_cache_mode=force_custom_plan"
+        ),
         **KEEPALIVES,  # type: ignore[arg-type]
     )
     try:

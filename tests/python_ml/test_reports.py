@@ -1,5 +1,6 @@
 import json
 import re
+from datetime import date
 from html.parser import HTMLParser
 
 import pandas as pd
@@ -362,3 +363,49 @@ def test_importances_are_drawn_with_the_greatest_on_top():
     figure = charts.feature_importance(pd.Series({"num_tracks": 0.2, "duration_ms": 0.7, "collaborative": 0.1}))
     assert list(figure.data[0].y) == ["Collaborative", "Number of tracks", "Duration"]
     assert list(figure.data[0].text) == ["10.0%", "20.0%", "70.0%"]
+
+
+def test_lines_over_months_are_in_the_order_that_they_are_given_in() -> None:
+    figure = charts.shares_by_month(
+        pd.DataFrame(
+            {
+                "name": ["<b>rock", "<b>rock", "folk"],
+                "month": [date(2017, 9, 1), date(2017, 10, 1), date(2017, 10, 1)],
+                "share_pct": [1.0, 2.0, 0.5],
+                "playlists": [10, 20, 5],
+            }
+        )
+    )
+    assert [trace.name for trace in figure.data] == ["&lt;b&gt;rock", "folk"]
+    assert list(figure.data[0].y) == [1.0, 2.0]
+    assert len({trace.line.color for trace in figure.data}) == 2
+
+
+def test_months_of_an_artist_stand_beside_what_was_expected() -> None:
+    months = pd.DataFrame(
+        {
+            "month": [date(2017, 9, 1), date(2017, 10, 1)],
+            "playlists": [4, 9],
+            "expected_playlists": [5.5, 4.5],
+            "month_playlists": [100, 200],
+        }
+    )
+    bars, expected = charts.appearances_by_month(months).data
+    assert (list(bars.y), list(expected.y)) == ([4, 9], [5.5, 4.5])
+
+
+def test_changes_have_the_largest_rise_at_the_top_and_colour_where_it_is_no_chance() -> None:
+    figure = charts.changes(
+        pd.DataFrame(
+            {
+                "name": ["a", "b", "c"],
+                "change_pct": [10.0, 80.0, -30.0],
+                "direction": ["steady", "rising", "falling"],
+            }
+        )
+    )
+    [bars] = figure.data
+    assert list(bars.y) == ["c", "a", "b"]  # Plotly draws from below
+    assert list(bars.text) == ["-30 %", "+10 %", "+80 %"]
+    assert bars.marker.color[2] == charts.ACCENT
+    assert len(set(bars.marker.color)) == 3

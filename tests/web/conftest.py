@@ -18,6 +18,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import flask.testing
 import psycopg
@@ -72,7 +73,10 @@ def new_web_warehouse(web_server: dict[str, str], tmp_path_factory: pytest.TempP
         if filled and not filled_template:
             folder = tmp_path_factory.mktemp("playlists")
             write_slices(folder, 1_000, seed=1)
-            create("web_template", "template1").run("mixhouse", "run", folder)
+            template = create("web_template", "template1")
+            template.run("mixhouse", "run", folder)
+            # Roles are the server's, and are made by the first `mixhouse serve`: no test is to depend on which it is.
+            template.run("mixhouse", "db", "roles")
             filled_template.append("web_template")
         return create(f"web_{next(numbers)}", filled_template[0] if filled else "template1")
 
@@ -85,14 +89,31 @@ def web_warehouse(new_web_warehouse: NewWarehouse) -> Warehouse:
     return new_web_warehouse()
 
 
+NewApplication = Callable[..., flask.Flask]
+
+
 @pytest.fixture
-def client(web_warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> flask.testing.FlaskClient:
-    """Asks the application on `web_warehouse`, in this process."""
+def new_application(monkeypatch: pytest.MonkeyPatch) -> Iterator[NewApplication]:
+    """Makes the application on a warehouse, in this process, with settings of the test's own."""
     from web.app import Settings, create_app
 
-    for name, value in web_warehouse.variables.items():
-        monkeypatch.setenv(name, value)
-    return create_app(Settings(secret_key=b"for tests only")).test_client()
+    made: list[flask.Flask] = []
+
+    def make(warehouse: Warehouse, **settings: Any) -> flask.Flask:
+        for name, value in warehouse.variables.items():
+            monkeypatch.setenv(name, value)
+        made.append(create_app(Settings(secret_key=b"for tests only", **settings)))
+        return made[-1]
+
+    yield make
+    for app in made:
+        app.extensions["warehouse"].engine.dispose()
+
+
+@pytest.fixture
+def client(web_warehouse: Warehouse, new_application: NewApplication) -> flask.testing.FlaskClient:
+    """Asks the application on `web_warehouse`, in this process."""
+    return new_application(web_warehouse).test_client()
 
 
 StartServer = Callable[..., Server]
@@ -237,3 +258,27 @@ def assert_accessible() -> Callable[[Page], None]:
         assert widths[0] <= widths[1], f"{page.url} is {widths[0]} pixels wide on a screen of {widths[1]}"
 
     return check
+
+
+@pytest.fixture(scope="session")
+def eventful_warehouse(new_web_warehouse: NewWarehouse) -> Warehouse:
+    """A warehouse as `web_warehouse`, in which artists and genres rose and fell, and something was refused.
+
+    Made playlists have no trends, and a thousand are too few for months. An artist has a name that is a script.
+    """
+    warehouse = new_web_warehouse()
+    with warehouse.connect() as connection:
+        connection.execute((Path(__file__).with_name("events.sql")).read_bytes())
+    return warehouse
+
+
+@pytest.fixture
+def eventful_app(eventful_warehouse: Warehouse, new_application: NewApplication) -> flask.Flask:
+    """The application on `eventful_warehouse`, in this process."""
+    return new_application(eventful_warehouse)
+
+
+@pytest.fixture(scope="session")
+def eventful_address(eventful_warehouse: Warehouse, session_servers: StartServer) -> str:
+    """The address of a server on `eventful_warehouse`, with a worker."""
+    return session_servers(eventful_warehouse).address

@@ -25,7 +25,7 @@ DOCUMENT = "/lineage.html"
 
 def layout(**_: object) -> shell.Component:
     """Return the page."""
-    written = _written_at()
+    run = _last_run()
     return dmc.Stack(
         [
             shell.heading(
@@ -33,12 +33,10 @@ def layout(**_: object) -> shell.Component:
                 "Where each number comes from: every table with its columns, its tests, and what it is made of, from "
                 "the files that were loaded to the recommendations.",
             ),
-            html.Div(
-                dmc.Button("Write it anew" if written else "Write the documentation", id="lineage-start", n_clicks=0)
-            ),
-            html.Div(_state(_last_run()), id="lineage-state", **{"aria-live": "polite"}),
-            dcc.Interval(id="lineage-watch", interval=1000, disabled=not _is_under_way(_last_run())),
-            html.Div(document(written), id="lineage-document"),
+            html.Div(_starting()),
+            html.Div(_state(run), id="lineage-state", **{"aria-live": "polite"}),
+            dcc.Interval(id="lineage-watch", interval=1000, disabled=not _is_under_way(run)),
+            html.Div(document(_written_at()), id="lineage-document"),
         ]
     )
 
@@ -98,8 +96,7 @@ def document(written: datetime | None) -> shell.Component:
                 [
                     dmc.Text("The documentation has not been written yet."),
                     dmc.Text(
-                        "The button above writes it, which takes half a minute or so. On the command line, dbt docs "
-                        "serve shows the same.",
+                        "Writing it takes half a minute or so. On the command line, dbt docs serve shows the same.",
                         c="dimmed",
                         size="sm",
                     ),
@@ -130,6 +127,12 @@ def document(written: datetime | None) -> shell.Component:
         ],
         gap="xs",
     )
+
+
+def _starting() -> shell.Component:
+    if not access.may_start():
+        return dmc.Anchor("Sign in to have it written", href="/sign-in?next=/app/lineage")
+    return dmc.Button("Write the documentation", id="lineage-start", n_clicks=0)
 
 
 def _written_at() -> datetime | None:

@@ -1,6 +1,6 @@
--- The playlists with the most followers that carry an artist. One that is in few places is looked for in these; one
--- that is in many is met early among the most followed playlists, whose tracks are looked through one playlist after
--- the other, and not beyond the first five thousand.
+-- The playlists with the most followers that carry an artist. One that is in up to some thousand places is looked for in
+-- these. One that is in more is met early when the most followed playlists are looked through one by one, and not beyond
+-- the first 600: that an artist in more than 8,000 places of a million playlists is in none of them is next to impossible.
 with few as (
 
     select
@@ -13,7 +13,7 @@ with few as (
         count(*) as artist_tracks
     from marts.playlist_tracks as places
     inner join marts.playlists as playlists on places.pid = playlists.pid
-    where places.artist_id = :artist_id and cast(:track_appearances as bigint) <= 5000
+    where places.artist_id = :artist_id and cast(:track_appearances as bigint) <= 8000
     group by playlists.pid
     order by playlists.num_followers desc, playlists.pid asc
     limit :limit
@@ -30,9 +30,9 @@ most_followed as (
         playlists.num_tracks,
         playlists.modified_at
     from marts.playlists as playlists
-    where cast(:track_appearances as bigint) > 5000
+    where cast(:track_appearances as bigint) > 8000
     order by playlists.num_followers desc
-    limit 5000
+    limit 600
 
 ),
 
