@@ -32,7 +32,10 @@ def said(component: Any) -> str:
     ("event", "words"),
     [
         ({}, "Loaded 1,000 playlists."),
-        ({"rows_kept_aside": 1, "slices_refused": 2}, "Loaded 1,000 playlists, and kept 1 playlist and 2 slices aside."),
+        (
+            {"rows_kept_aside": 1, "slices_refused": 2},
+            "Loaded 1,000 playlists, and kept 1 playlist and 2 slices aside.",
+        ),
         ({"outcome": "running", "rows_done": None}, "A load is under way."),
         ({"outcome": "cut_short", "detail": "the disk is full"}, "A load cut short: the disk is full"),
         ({"kind": "build", "subject": "full"}, "Built everything anew."),
@@ -87,7 +90,7 @@ def test_the_overview_says_what_is_there_and_that_it_was_made(client: flask.test
 
 
 def test_what_has_landed_since_the_build_is_said(
-    new_web_warehouse: Callable[..., Warehouse], app_on: Callable[[Warehouse], flask.Flask]
+    new_web_warehouse: Callable[..., Warehouse], new_application: Callable[..., flask.Flask]
 ) -> None:
     warehouse = new_web_warehouse()
     with warehouse.connect() as connection:
@@ -96,7 +99,7 @@ def test_what_has_landed_since_the_build_is_said(
             " slices_landed, playlists_landed, playlists_rejected, slices_refused)"
             " values ('load', '{}', '{}', 'someone', 'here', clock_timestamp(), 'succeeded', 1, 321, 0, 0)"
         )
-    with app_on(warehouse).test_request_context():
+    with new_application(warehouse).test_request_context():
         page = said(overview.layout())
     assert "321 playlists landed since." in page
     assert "Start a build" in page

@@ -108,7 +108,7 @@ def test_growth_is_told_from_the_first_version_to_the_last() -> None:
     )
 
 
-@pytest.mark.parametrize("pid", ["", "-1", "999999", "99999999999", "1.5", "١", "x", "<script>"])
+@pytest.mark.parametrize("pid", ["", "-1", "999999", "99999999999", "1.5", "\u0661", "x", "<script>"])
 def test_what_is_no_playlist_is_not_found(client: flask.testing.FlaskClient, pid: str) -> None:
     with client.application.test_request_context(), pytest.raises(NotFound):
         playlist.layout(pid=pid)

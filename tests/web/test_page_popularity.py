@@ -41,8 +41,8 @@ def measured(error: float) -> list[str]:
 def test_what_serves_is_told_beside_the_best_constant() -> None:
     [sentence] = measured(0.2)
     assert sentence == (
-        "What serves: two parts: any follower, and how many. Its error on held-out playlists is 0.200 (RMSE on log1p of "
-        "followers, mean of repeated splits); “always the mean” has 0.400. That is 50% better."
+        "What serves: two parts: any follower, and how many. Its error on held-out playlists is 0.200 (RMSE on log1p "
+        "of followers, mean of repeated splits); “always the mean” has 0.400. That is 50% better."
     )
     assert measured(0.6)[0].endswith("That is 50% worse.")
     assert "says next to nothing" in measured(0.4)[0]
@@ -59,7 +59,12 @@ def test_the_page_shows_measures_beside_constants_and_both_importances(client: f
         page = said(popularity.layout())
         drawn = warehouse().cached("predictions_sampled")
         measures = warehouse().cached("popularity_metrics")
-    for title in ("How good the predictions are", "What competed", "Where the forest splits", "Predicted against actual"):
+    for title in (
+        "How good the predictions are",
+        "What competed",
+        "Where the forest splits",
+        "Predicted against actual",
+    ):
         assert title in page
     assert "features with many values come out large" in page
     [error] = [row for row in measures if (row["metric"], row["scale"], row["split"]) == ("rmse", "log1p", "test")]
@@ -77,7 +82,7 @@ def test_without_a_training_the_page_says_what_to_do_and_still_finds_playlists(u
 
 
 def test_a_title_is_found_by_how_it_begins_whatever_its_case_and_signs(
-    new_web_warehouse: Callable[..., Warehouse], app_on: Callable[[Warehouse], flask.Flask]
+    new_web_warehouse: Callable[..., Warehouse], new_application: Callable[..., flask.Flask]
 ) -> None:
     copy = new_web_warehouse()
     with copy.connect() as connection:
@@ -92,7 +97,7 @@ def test_a_title_is_found_by_how_it_begins_whatever_its_case_and_signs(
                 "update marts.playlists set name = %s, normalised_title = %s, num_followers = %s where pid = %s",
                 [name, normalised, followers, pid],
             )
-    with app_on(copy).test_request_context():
+    with new_application(copy).test_request_context():
 
         def pids(prefix: str) -> list[int]:
             return [row["pid"] for row in warehouse().rows("playlists_by_title", prefix=prefix, limit=10)]
@@ -111,9 +116,7 @@ def test_every_title_finds_its_playlist(client: flask.testing.FlaskClient, web_w
     with client.application.test_request_context():
         for name, normalised in named:
             [found] = warehouse().rows("playlists_by_title", prefix=name, limit=1)
-            [[first]] = web_warehouse.query(
-                f"select normalised_title from marts.playlists where pid = {found['pid']}"
-            )
+            [[first]] = web_warehouse.query(f"select normalised_title from marts.playlists where pid = {found['pid']}")
             assert first == normalised, name
 
 

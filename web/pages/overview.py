@@ -166,7 +166,10 @@ def _freshness(found: Row, freshness: Row, models: Sequence[Row]) -> shell.Compo
             [
                 _when(freshness.get("built_at")),
                 dmc.Text(
-                    [f"{counted(waiting, 'playlist')} landed since. ", dmc.Anchor("Start a build", href="/app/runs")],
+                    [
+                        f"{counted(waiting, 'playlist')} landed since. ",
+                        dmc.Anchor("Start a build", href="/app/runs", underline="always"),
+                    ],
                     size="sm",
                 )
                 if waiting
@@ -179,7 +182,9 @@ def _freshness(found: Row, freshness: Row, models: Sequence[Row]) -> shell.Compo
     for model, (name, unit) in _MODELS.items():
         row = trained.get(model)
         if row is None:
-            what: Any = dmc.Text(["Not trained yet. ", dmc.Anchor("Start a training", href="/app/runs")])
+            what: Any = dmc.Text(
+                ["Not trained yet. ", dmc.Anchor("Start a training", href="/app/runs", underline="always")]
+            )
         else:
             new = max(sizes[model] - (row["rows_read"] or 0), 0)
             what = [
@@ -287,6 +292,7 @@ def _emerging() -> shell.Component:
                         dmc.Anchor(
                             popularity.title(row["artist_name"]),
                             href=path_of(row["artist_uri"]),
+                            underline="always",
                         ),
                         dmc.Text(
                             f" · in {counted(row['playlist_appearances'], 'playlist')} with "

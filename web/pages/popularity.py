@@ -154,7 +154,7 @@ def _found(text: str) -> shell.Component:
     lines = [
         html.Li(
             [
-                dmc.Anchor(title(row["name"]), href=path(row["pid"])),
+                dmc.Anchor(title(row["name"]), href=path(row["pid"]), underline="always"),
                 dmc.Text(
                     f" · playlist {row['pid']} · {counted(row['num_followers'], 'follower')} · "
                     f"{counted(row['num_tracks'], 'track')}",
@@ -309,8 +309,8 @@ def _quality(metrics: Sequence[Row]) -> list[shell.Component]:
             html.Div(_sureness(served), className="spaced"),
             dmc.Title("Beside constant answers", order=3, size="h5", mt="md"),
             dmc.Text(
-                "On the same fifth of the playlists, which no model was fitted on. Smaller errors (RMSE, MAE) and a larger "
-                "R² are better. An answer that is always the same has an R² of 0 or less.",
+                "On the same fifth of the playlists, which no model was fitted on. Smaller errors (RMSE, MAE) and a "
+                "larger R² are better. An answer that is always the same has an R² of 0 or less.",
                 c="dimmed",
                 size="sm",
             ),
