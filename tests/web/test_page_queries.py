@@ -1,5 +1,4 @@
-"""What the pages on artists, genres, quality and lineage ask is answered by indexes, however many playlists there "
-"are."""
+"""What the pages ask is answered by indexes, however many playlists there are."""
 
 import json
 from collections.abc import Iterator
