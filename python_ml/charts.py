@@ -256,3 +256,93 @@ def changes(trends: pd.DataFrame) -> go.Figure:
 
 
 _SYMBOLS = ("circle", "diamond", "square", "x")
+
+
+def permutation_importance(importances: pd.Series) -> go.Figure:
+    """Draw how much the error rises when a feature is shuffled.
+
+    Args:
+        importances: Rises of the error, indexed by feature name; a negative one has no bar, and its number.
+    """
+    smallest_first = importances.sort_values(kind="stable")
+    bars = go.Bar(
+        x=smallest_first.clip(lower=0).to_list(),
+        y=[feature_label(str(feature)) for feature in smallest_first.index],
+        orientation="h",
+        marker={"color": ACCENT, "cornerradius": 4},
+        text=[f"{rise:z.4f}" for rise in smallest_first],
+        textposition="outside",
+        cliponaxis=False,
+        hoverinfo="skip",
+    )
+    longest = max(float(smallest_first.max()), 0.0001)
+    return _figure([bars], height=20 + 34 * len(smallest_first)).update_layout(
+        xaxis={**_NO_TICKS, "range": [0, longest * 1.6]},
+        yaxis={"showgrid": False, "fixedrange": True},
+    )
+
+
+def prediction(predicted: float, interval: tuple[int, int], actual: int | None = None) -> go.Figure:
+    """Draw one prediction with its interval, and what became of it, on a logarithmic axis of followers.
+
+    Args:
+        predicted: Followers, at least 1.
+        interval: Lowest and highest followers, both included, at least 1.
+        actual: Followers that it has; None leaves them out.
+    """
+    low, high = interval
+    traces = [
+        go.Scatter(
+            x=[low, high],
+            y=[0, 0],
+            mode="lines+markers",
+            name="interval",
+            line={"color": MUTED, "width": 6},
+            marker={"symbol": "line-ns", "size": 18, "line": {"color": MUTED, "width": 3}},
+            hovertemplate="%{x:,}<extra>interval</extra>",
+        ),
+        go.Scatter(
+            x=[predicted],
+            y=[0],
+            mode="markers",
+            name="predicted",
+            marker={"color": ACCENT, "symbol": "diamond", "size": 15},
+            hovertemplate="%{x:,.1f}<extra>predicted</extra>",
+        ),
+    ]
+    if actual is not None:
+        traces.append(
+            go.Scatter(
+                x=[max(actual, 0.8)],
+                y=[0],
+                mode="markers",
+                name="actual",
+                marker={
+                    "color": "rgba(0,0,0,0)",
+                    "symbol": "circle",
+                    "size": 17,
+                    "line": {"color": CLUSTER_COLOURS[1], "width": 3},
+                },
+                customdata=[actual],
+                hovertemplate="%{customdata:,}<extra>actual</extra>",
+            )
+        )
+    highest = max(float(high), predicted, float(actual or 0), 5.0) * 1.5
+    return _figure(traces, height=150).update_layout(
+        xaxis={
+            "title": "followers",
+            "type": "log",
+            "range": [float(np.log10(0.7)), float(np.log10(highest))],
+            "tickvals": _tick_values(highest),
+            "tickformat": ",",
+            "fixedrange": True,
+        },
+        yaxis={"visible": False, "range": [-1, 1], "fixedrange": True},
+    )
+
+
+def _tick_values(highest: float) -> list[int]:
+    """1, 2, 5, 10, and so on: few enough to be read where the axis is long."""
+    digits = (1, 2, 5) if highest < 1_000 else (1,)
+    values = [digit * 10**power for power in range(int(np.log10(highest)) + 1) for digit in digits]
+    return [value for value in values if value <= highest]

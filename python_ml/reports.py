@@ -640,3 +640,8 @@ def _as_json(figure: go.Figure) -> Markup:
 def _content_hash(script: str) -> str:
     digest = hashlib.sha256(script.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+def candidate_label(candidate: str) -> str:
+    """Return the name of a candidate, or of a constant answer, as a person would say it."""
+    return _CANDIDATES.get(candidate, candidate)

@@ -7,11 +7,7 @@ with playlists as (
 -- A category, not an order; zero for a title that names no genre.
 genres as (
 
-    select
-        genre,
-        row_number() over (order by genre collate "C")::integer as genre_number
-    from {{ ref('genre_keywords') }}
-    group by genre
+    select * from {{ ref('int_genres_numbered') }}
 
 )
 

@@ -409,3 +409,21 @@ def test_changes_have_the_largest_rise_at_the_top_and_colour_where_it_is_no_chan
     assert list(bars.text) == ["-30 %", "+10 %", "+80 %"]
     assert bars.marker.color[2] == charts.ACCENT
     assert len(set(bars.marker.color)) == 3
+
+
+def test_a_feature_that_helps_when_shuffled_has_its_number_and_no_bar() -> None:
+    [bars] = charts.permutation_importance(pd.Series({"num_edits": 0.0065, "genre_number": -0.0012})).data
+    assert list(bars.y) == ["Genre number", "Number of edits"]
+    assert list(bars.x) == [0, 0.0065]
+    assert list(bars.text) == ["-0.0012", "0.0065"]
+
+
+def test_a_prediction_stands_beside_its_interval_and_what_became_of_it() -> None:
+    interval, predicted, actual = charts.prediction(2.5, (1, 4), 40).data
+    assert (list(interval.x), list(predicted.x), list(actual.x)) == ([1, 4], [2.5], [40])
+    # A playlist may have no follower, which a logarithm cannot place.
+    figure = charts.prediction(1.2, (1, 1), 0)
+    assert figure.data[2].x[0] == 0.8
+    assert figure.data[2].customdata[0] == 0
+    assert 10 ** figure.layout.xaxis.range[0] < 0.8
+    assert len(charts.prediction(1.2, (1, 1)).data) == 2

@@ -302,3 +302,31 @@ def eventful_app(eventful_warehouse: Warehouse, new_application: NewApplication)
 def eventful_address(eventful_warehouse: Warehouse, session_servers: StartServer) -> str:
     """The address of a server on `eventful_warehouse`, with a worker."""
     return session_servers(eventful_warehouse).address
+
+
+@pytest.fixture(scope="session")
+def untrained_warehouse(new_web_warehouse: NewWarehouse) -> Warehouse:
+    """Loaded and built, with no model: what a build leaves if there is nothing to train."""
+    warehouse = new_web_warehouse()
+    with warehouse.connect() as connection:
+        connection.execute("update ml.model_runs set serving = false")
+        connection.execute(
+            "truncate insights.playlist_performance, insights.playlist_recommendations,"
+            " insights.artist_recommendations, insights.model_performance, insights.model_candidates,"
+            " insights.feature_importances"
+        )
+        connection.execute(
+            "update marts.playlists set predicted_followers = null, predicted_low = null, predicted_high = null,"
+            " confidence_score = null, last_processed = null"
+        )
+        connection.execute(
+            "update insights.overview set playlists_predicted = 0, artists_clustered = 0, popularity_error = null,"
+            " popularity_error_of_a_constant = null, clustering_silhouette = null"
+        )
+    return warehouse
+
+
+@pytest.fixture
+def untrained_app(untrained_warehouse: Warehouse, new_application: NewApplication) -> flask.Flask:
+    """The application on `untrained_warehouse`, in this process."""
+    return new_application(untrained_warehouse)

@@ -1,5 +1,4 @@
-"""What the pages on artists, genres, quality and lineage ask is answered by indexes, however many playlists there "
-"are."""
+"""What the pages ask is answered by indexes, however many playlists there are."""
 
 import json
 from collections.abc import Iterator
@@ -18,6 +17,10 @@ LARGE = {
     "playlist_tracks",
     "tracks",
     "artists",
+    "playlist_performance",
+    "playlist_recommendations",
+    "playlist_predictions",
+    "playlist_growth",
     "artist_performance",
     "artist_recommendations",
     "artist_movements",
@@ -39,6 +42,10 @@ SOME = {
     "recommendation": "promote",
     "month": date(2017, 10, 1),
     "limit": 50,
+    "pid": 7,
+    "sorted_by": "behind",
+    "length_band": None,
+    "comparable_group": None,
 }
 ASKED: list[tuple[str, dict[str, Any]]] = [
     ("artists_by_name", {"prefix": "th"}),
@@ -63,6 +70,18 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("artist_changes_of_month", {}),
     ("artists_of_genre", {}),
     ("tracks_of_genre", {}),
+    ("playlists_by_title", {"prefix": "summer"}),
+    ("underperforming_playlists", {"sorted_by": "gap", "prefix": "", "genre": None}),
+    ("underperforming_playlists", {"sorted_by": "tracks", "prefix": "su"}),
+    ("underperforming_groups", {}),
+    ("predictions_sampled", {}),
+    ("next_steps", {}),
+    ("emerging_artists", {}),
+    ("playlist", {}),
+    ("playlist_tracks", {}),
+    ("playlist_recommendations", {}),
+    ("playlist_growth", {}),
+    ("playlists_comparable", {}),
 ]
 
 

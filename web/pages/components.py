@@ -209,6 +209,10 @@ def row_data(rows: Sequence[Row], columns: Sequence[Column]) -> list[Row]:
 
 LONG: Column = {"width": 560, "minWidth": 240, "wrapText": True, "autoHeight": True, "cellClass": "long"}
 """Options of a column with sentences, which are read as a whole."""
+WRAPPED: Column = {"wrapHeaderText": True, "autoHeaderHeight": True}
+"""Options of a column whose heading is longer than its values."""
+FEW: Column = WRAPPED | {"floatingFilter": False}
+"""Options of the columns of a table that has few rows at any time: nobody needs to search it."""
 
 
 def told(answer: Callable[[], Component]) -> Component:
