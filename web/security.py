@@ -33,7 +33,7 @@ def register(app: flask.Flask, script_hashes: Callable[[], Sequence[str]]) -> No
         path = flask.request.path
         if path.startswith("/api-docs/") or path == "/lineage.html":
             policy = INLINE
-        elif answer.mimetype == "text/html" and path.startswith("/app/") or path == "/sign-in":
+        elif (answer.mimetype == "text/html" and path.startswith("/app/")) or path == "/sign-in":
             policy = PAGES.format(hashes=" ".join(script_hashes()))
         else:
             policy = DATA
