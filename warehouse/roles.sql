@@ -72,6 +72,9 @@ begin
     loop
         execute format('alter table %s owner to mixhouse_transformer', relation);
     end loop;
+    if to_regprocedure('insights.title_features(text)') is not null then
+        alter function insights.title_features(text) owner to mixhouse_transformer;
+    end if;
 end
 $$;
 
