@@ -44,6 +44,8 @@ POLL_SECONDS = 2.0
 """How often to look for what is to be begun again; of what is new, the database tells at once."""
 STOP_SECONDS = 10.0
 """How long a run has to end when the worker is stopped."""
+GOODBYE_SECONDS = 3.0
+"""How long to wait for a connection, so that a worker ends soon that has no database to say good-bye to."""
 AWAY_SECONDS = 2.0
 """How long to wait for a database that is away before asking again."""
 # Procrastinate names its tables without a schema.
@@ -86,7 +88,7 @@ def make_queue(schedule: str | None = None) -> procrastinate.App:
         kwargs={"options": _OPTIONS, "application_name": "mixhouse worker", "connect_timeout": 5, **KEEPALIVES},
         min_size=1,
         max_size=4,
-        timeout=10,
+        timeout=GOODBYE_SECONDS,
     )
     queue = procrastinate.App(connector=connector)
 
@@ -195,6 +197,9 @@ async def work(schedule: str | None) -> None:
     Args:
         schedule: As for `make_queue`.
     """
+    for talkative in ("procrastinate.utils", "psycopg.pool"):
+        # A traceback or a line for every try while the database is away, of which `worker_waits` tells.
+        logging.getLogger(talkative).setLevel(logging.CRITICAL)
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)

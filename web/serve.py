@@ -27,7 +27,7 @@ from web.database import POOL_SIZE
 logger = logging.getLogger(__name__)
 
 PROXY_HEADERS = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto")
-STOP_SECONDS = jobs.STOP_SECONDS + 5
+STOP_SECONDS = jobs.STOP_SECONDS + 4 * jobs.GOODBYE_SECONDS
 RESTART_SECONDS = 2.0
 CONNECTIONS = 1000
 """How many browsers and programs may be connected at once; they wait in turn for a thread."""

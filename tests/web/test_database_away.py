@@ -58,6 +58,7 @@ def test_a_database_that_is_stopped_is_waited_for(
         expect(page.get_by_text("The dbt docs are written.").first).to_be_visible(timeout=30_000)
         expect(page.get_by_role("button", name="Start a build")).to_be_enabled()
         assert process.popen.poll() is None
+        page.close()
         alone.run("mixhouse", "db", "stop")
         # It ends as well while there is nothing to say good-bye to.
         assert process.end(seconds=15) == 0

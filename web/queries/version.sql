@@ -2,7 +2,19 @@
 select
     concat_ws(
         '.',
-        (select max(builds.build_id) from ops.builds where builds.finished_at is not null),
-        (select max(model_runs.run_id) from ml.model_runs where model_runs.status = 'succeeded'),
-        (select max(model_runs.run_id) from ml.model_runs where model_runs.serving)
+        (
+            select max(builds.build_id)
+            from ops.builds
+            where builds.finished_at is not null
+        ),
+        (
+            select max(model_runs.run_id)
+            from ml.model_runs
+            where model_runs.status = 'succeeded'
+        ),
+        (
+            select max(model_runs.run_id)
+            from ml.model_runs
+            where model_runs.serving
+        )
     ) as version
