@@ -400,7 +400,7 @@ def _movers() -> shell.Component:
     parts = [
         html.Div(
             [
-                dmc.Title(f"{word} in {month(latest)}", order=3, size="h5"),
+                dmc.Title(f"{word} in {month(latest)}", order=3, size="h5", mt="sm"),
                 components.table(
                     f"artists-{word.lower()}",
                     f"Artists that {word.lower()} most in {month(latest)}",
