@@ -18,6 +18,13 @@ spreads as (
     select * from {{ ref('stg_ml__model_metrics') }}
     where split = 'repeated_sd'
 
+),
+
+thresholds as (
+
+    select max(threshold_value) filter (where threshold = 'metric_change_spreads') as metric_change_spreads
+    from {{ ref('recommendation_thresholds') }}
+
 )
 
 -- What served then beside what serves now, each on the playlists that were held out from it.
@@ -29,11 +36,14 @@ select
     metrics.metric_value,
     metrics.metric_value - earlier.metric_value as change,
     spreads.metric_value as spread,
+    abs(metrics.metric_value - earlier.metric_value)
+    > thresholds.metric_change_spreads * spreads.metric_value as is_beyond_chance,
     trainings.champion,
     trainings.previous_champion,
     trainings.run_id,
     trainings.previous_run_id
 from trainings
+cross join thresholds
 inner join measured as metrics
     on
         trainings.run_id = metrics.run_id
