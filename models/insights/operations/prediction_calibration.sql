@@ -46,12 +46,47 @@ measured as (
     inner join metrics on runs.run_id = metrics.run_id
     group by runs.run_id, metrics.part
 
+),
+
+statements as (
+
+    select
+        measured.run_id,
+        'interval' as statement,
+        measured.tenth,
+        runs.interval_coverage as stated_share,
+        measured.coverage as observed_share,
+        measured.coverage_one_less as observed_share_one_less,
+        measured.avg_width,
+        measured.constant_coverage as constant_observed_share,
+        measured.constant_width,
+        measured.avg_predicted_followers,
+        measured.avg_followers
+    from measured
+    inner join runs on measured.run_id = runs.run_id
+
+    union all
+
+    select
+        run_id,
+        'confidence' as statement,
+        tenth,
+        confidence as stated_share,
+        within_factor_two as observed_share,
+        null as observed_share_one_less,
+        null as avg_width,
+        null as constant_observed_share,
+        null as constant_width,
+        null as avg_predicted_followers,
+        null as avg_followers
+    from measured
+
 )
 
 select
     runs.run_id,
     statements.statement,
-    measured.tenth,
+    statements.tenth,
     runs.is_serving,
     statements.stated_share,
     statements.observed_share,
@@ -63,19 +98,5 @@ select
     statements.avg_followers,
     runs.finished_at
 from runs
-inner join measured on runs.run_id = measured.run_id
-cross join
-    lateral (
-        values
-        (
-            'interval', (runs.params ->> 'interval_coverage_pct')::double precision / 100, measured.coverage,
-            measured.coverage_one_less, measured.avg_width, measured.constant_coverage, measured.constant_width,
-            measured.avg_predicted_followers, measured.avg_followers
-        ),
-        ('confidence', measured.confidence, measured.within_factor_two, null, null, null, null, null, null)
-    )
-        as statements (
-            statement, stated_share, observed_share, observed_share_one_less, avg_width, constant_observed_share,
-            constant_width, avg_predicted_followers, avg_followers
-        )
+inner join statements on runs.run_id = statements.run_id
 where statements.observed_share is not null
