@@ -51,7 +51,8 @@ Exit codes:
 
 NOT_BUILT = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
 """What the database says of marts that were never built, or built by an older version."""
-REPORT = PROJECT_ROOT / "reports" / "latest.html"
+REPORTS = PROJECT_ROOT / "reports"
+REPORT = REPORTS / "latest.html"
 
 
 STRICT = click.option(
@@ -344,23 +345,27 @@ def models() -> None:
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    default=REPORT,
-    help="The file to write.",
+    help="Write this file and no other.",
     metavar="FILE",
 )
 @click.option("--open", "show", is_flag=True, help="Open it in the browser.")
-def report(output: Path, show: bool) -> None:
+def report(output: Path | None, show: bool) -> None:
     """Write the performance report: one HTML file with charts, that opens without a network.
+
+    It is reports/latest.html, and a copy that is named by the last runs of the models and stays when others come.
+    While nothing is trained or scored, the next report replaces both.
 
     \b
     Example:
       mixhouse report --open
     """
-    from python_ml.reports import write_report
+    from python_ml.reports import write_report, write_reports
 
     with connect() as connection:
-        written = write_report(connection, output)
+        written, kept = (write_report(connection, output), None) if output else write_reports(connection, REPORTS)
     OUT.print(f"Report: {_from_here(written)}", markup=False)
+    if kept:
+        OUT.print(f"Kept as {_from_here(kept)}", markup=False)
     if show:
         webbrowser.open(written.absolute().as_uri())
 
@@ -369,7 +374,7 @@ def report(output: Path, show: bool) -> None:
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    default=PROJECT_ROOT / "reports" / "dbt-docs.html",
+    default=REPORTS / "dbt-docs.html",
     help="The file to write.",
     metavar="FILE",
 )
