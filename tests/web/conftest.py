@@ -26,7 +26,7 @@ import psycopg
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from commands import Warehouse
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 from serving import Process, Server
 
 from loaders.synthetic import write_slices
@@ -192,6 +192,8 @@ def browser() -> Iterator[Browser]:
         pytest.skip("no Chromium on this machine")
     # Chromium has no sandbox for root.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    # Other tests, and a worker, share the processors: what is late is not what is tested here.
+    expect.set_options(timeout=15_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=arguments)
         yield browser
