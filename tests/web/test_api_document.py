@@ -1,6 +1,8 @@
 """The OpenAPI document, and that what is answered is what it says, whatever is asked for."""
 
 import contextlib
+import re
+import shlex
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,6 +15,7 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance, unsupported_method
 
+from warehouse.settings import PROJECT_ROOT
 from web import jobs
 from web.access import create_key
 from web.limits import limiter
@@ -126,3 +129,31 @@ def test_answers_are_what_the_document_says(
             ask()
         tried.append(operation.label)
     assert len(tried) > (35 if mode is GenerationMode.POSITIVE else 20)
+
+
+def shown_commands() -> list[str]:
+    page = (PROJECT_ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```bash\n(.*?)```", page, flags=re.DOTALL)
+    one = re.compile(r"^curl .*?$(?=\n(?:curl|mixhouse)|\n?\Z)", flags=re.DOTALL | re.MULTILINE)
+    return [command for block in blocks for command in one.findall(block)]
+
+
+def test_what_the_guide_shows_can_be_asked(fuzzed: tuple[flask.Flask, str]) -> None:
+    app, key = fuzzed
+    client = app.test_client()
+    asked = []
+    for command in shown_commands():
+        words = shlex.split(command.replace("$KEY", key).replace("\\\n", " "), comments=True)
+        headers = dict(words[at + 1].split(": ", 1) for at, word in enumerate(words) if word == "-H")
+        [address] = [word for word in words if word.startswith("http://127.0.0.1:8000/")]
+        path = address.removeprefix("http://127.0.0.1:8000")
+        body = next((words[at + 1] for at, word in enumerate(words) if word in {"-d", "--data-binary"}), None)
+        if path == "/playlists":
+            body = '{"playlists": []}'
+        method = "GET" if body is None else "POST"
+        answer = client.open(path, method=method, headers=headers, data=body)
+        # Nobody has started a run yet.
+        assert answer.status_code < 400 or (path, answer.status_code) == ("/runs/1", 404), f"{command}: {answer.text}"
+        asked.append(path)
+    assert len(asked) >= 12
+    assert {"/analyze_playlist", "/analyze_artist", "/playlists", "/runs"} <= set(asked)

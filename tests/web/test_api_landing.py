@@ -111,7 +111,7 @@ def test_playlists_land_in_each_form(
         "rejects": [],
     }
     # As it was sent, and a build is queued by the one who sent it.
-    [(document,)] = warehouse.query(f"select document from staging.playlist_documents where pid = {pid}")
+    [(document,)] = warehouse.query(f"select doc from staging.playlist_documents where pid = {pid}")
     assert document == playlist(pid, unknown_field=[1, {"a": None}])
     assert warehouse.query(f"select kind, status, requested_by from ops.runs where run_id = {run_id}") == [
         ("build", "queued", "Radio / Nightly")

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from pydantic_core import PydanticCustomError
 
 from web.api.artists import Cluster
-from web.api.resource import INT4, MOST_JSON_BYTES, UNSENT, ArtistUri, Pid, Problem, Text, Whole, answer, blueprint
+from web.api.resource import INT4, MOST_JSON_BYTES, UNSENT, ArtistUri, Pid, Problem, Text, answer, blueprint
 from web.database import Row, warehouse
 from web.predictions import assign_artist, playlist_features, predict_playlist, serving_model
 from web.problems import Conflict, NotFound
@@ -61,12 +61,12 @@ class PlaylistMetadata(BaseModel):
     collaborative: Annotated[bool, BeforeValidator(_unquoted), _IN_QUOTES_OR_NOT] = Field(
         default=False, description="Whether several people may edit it; also as the dataset writes it, in quotes."
     )
-    num_tracks: Whole = Field(ge=1, le=1_000_000)
-    num_artists: Whole = Field(ge=1, le=1_000_000, description="Different artists.")
-    num_albums: Whole = Field(ge=1, le=1_000_000, description="Different albums.")
-    duration_ms: Whole = Field(ge=0, le=2**53 - 1, description="Of all tracks, in milliseconds.")
-    num_edits: Whole = Field(default=1, ge=1, le=INT4, description="Editing sessions.")
-    modified_at: Annotated[Whole, Field(ge=0, le=253_402_300_799)] | None = Field(
+    num_tracks: int = Field(ge=1, le=1_000_000)
+    num_artists: int = Field(ge=1, le=1_000_000, description="Different artists.")
+    num_albums: int = Field(ge=1, le=1_000_000, description="Different albums.")
+    duration_ms: int = Field(ge=0, le=2**53 - 1, description="Of all tracks, in milliseconds.")
+    num_edits: int = Field(default=1, ge=1, le=INT4, description="Editing sessions.")
+    modified_at: Annotated[int, Field(ge=0, le=253_402_300_799)] | None = Field(
         default=None,
         description="When it was changed last, in seconds from 1970-01-01 UTC; if it is not given, when the newest "
         "playlist of the warehouse was.",
@@ -193,9 +193,9 @@ class ArtistMetrics(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    playlist_appearances: Whole = Field(ge=1, le=INT4, description="Playlists that carry the artist.")
+    playlist_appearances: int = Field(ge=1, le=INT4, description="Playlists that carry the artist.")
     avg_followers: float = Field(ge=0, le=1e12, allow_inf_nan=False, description="Of those playlists, on average.")
-    track_count: Whole = Field(ge=1, le=INT4, description="Different tracks of the artist in them.")
+    track_count: int = Field(ge=1, le=INT4, description="Different tracks of the artist in them.")
 
 
 class ArtistQuestion(BaseModel):

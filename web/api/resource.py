@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import flask
 from flask_openapi3 import APIBlueprint, Tag
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from web.problems import ProblemDocument
 
@@ -39,14 +39,7 @@ Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 """What PostgreSQL can take: it does not know U+0000, and halves of surrogate pairs are no characters for pydantic."""
 
 
-def _whole(value: object) -> object:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-Whole = Annotated[int, BeforeValidator(_whole)]
-"""A whole number; JSON writes one also with a point and a zero."""
-
-Pid = Annotated[Whole, Field(ge=0, le=INT4, description="Number of the playlist.", json_schema_extra={"example": 0})]
+Pid = Annotated[int, Field(ge=0, le=INT4, description="Number of the playlist.", json_schema_extra={"example": 0})]
 ArtistUri = Annotated[
     str,
     Field(
