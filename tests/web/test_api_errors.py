@@ -41,7 +41,7 @@ def is_problem(answer: Any, status: int) -> bool:
         ('{"playlist_id": 1}'.encode("utf-16"), JSON, 400),
         (b"[" * 30_000, JSON, 400),
         (b'{"a":' * 10_000 + b"1" + b"}" * 10_000, JSON, 400),
-        (b'{"playlist_id": ' + b"9" * 5_000 + b"}", JSON, 422),
+        (b'{"playlist_id": ' + b"9" * 5_000 + b"}", JSON, 400),
         (b"[]", JSON, 422),
         (b"null", JSON, 422),
         (b'"{\\"playlist_id\\": 1}"', JSON, 422),
@@ -200,9 +200,8 @@ def test_prometheus_sees_requests_runs_and_the_warehouse(client: Client, web_war
     assert found["mixhouse_pool_connections_idle"] >= 1
     moments = [found[f"mixhouse_last_{name}_timestamp_seconds"] for name in ("load", "training", "build")]
     assert moments == sorted(moments)
-    assert web_warehouse.query("select max(extract(epoch from finished_at)) from ops.builds")[0][0] == pytest.approx(
-        moments[2]
-    )
+    [(built_at,)] = web_warehouse.query("select max(extract(epoch from finished_at))::float8 from ops.builds")
+    assert moments[2] == pytest.approx(built_at)
 
 
 def test_figures_are_as_many_as_there_are_rules(client: Client) -> None:

@@ -173,7 +173,7 @@ def _predicted(metadata: PlaylistMetadata) -> PlaylistAnalysis:
         modified_at=modified_at,
     )
     return PlaylistAnalysis(
-        **predict_playlist(features),
+        **predict_playlist(features, serving),
         feature_importance=_by_feature(warehouse().cached("permutation_importances", run_id=serving.run_id)),
         playlist_id=None,
         num_followers=None,
@@ -248,7 +248,7 @@ def analyze_artist(body: ArtistQuestion) -> flask.Response:
     """
     if body.metrics is not None:
         serving = serving_model("artist_trends")
-        cluster_id, similarity_score = assign_artist(**body.metrics.model_dump())
+        cluster_id, similarity_score = assign_artist(serving, **body.metrics.model_dump())
         return answer(
             ArtistAnalysis(
                 cluster_id=cluster_id,
