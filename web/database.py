@@ -115,10 +115,12 @@ class Warehouse:
     @contextmanager
     def stream(self, query: str, **parameters: object) -> Iterator[tuple[Sequence[str], Iterator[Sequence[Any]]]]:
         """Lend the columns of a query, and its rows as they come, whatever their number."""
-        with self.connection() as connection:
-            result = connection.execution_options(stream_results=True, max_row_buffer=1000).execute(
+        with (
+            self.connection() as connection,
+            connection.execution_options(stream_results=True, max_row_buffer=1000).execute(
                 _statement(query), parameters
-            )
+            ) as result,
+        ):
             yield list(result.keys()), iter(result)
 
     def version(self) -> str:

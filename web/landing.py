@@ -14,7 +14,7 @@ import msgspec
 from psycopg import Connection, errors
 
 from loaders.load import SliceOutcome, load
-from loaders.schema import split
+from loaders.schema import require_utf8, split
 from loaders.slices import SliceRefused
 from warehouse.database import connect
 from warehouse.errors import DatabaseError
@@ -44,6 +44,7 @@ class Outcome:
     """What became of what was sent.
 
     Attributes:
+        sent: Playlists in it.
         landed: Playlists stored, new or changed.
         superseding: Of those, the ones that replaced an earlier version.
         unchanged: Playlists that the database held already with the same content.
@@ -52,6 +53,7 @@ class Outcome:
         rejects: The first of the rejected.
     """
 
+    sent: int
     landed: int
     superseding: int
     unchanged: int
@@ -60,8 +62,8 @@ class Outcome:
     rejects: list[Reject]
 
 
-def as_slice(sent: bytes) -> bytes:
-    """Return what was sent in the form of a slice; playlists stand in it byte for byte.
+def as_slice(sent: bytes) -> tuple[bytes, int]:
+    """Return what was sent in the form of a slice, and how many playlists that has; they stand in it byte for byte.
 
     Args:
         sent: A slice, an object with `playlists` alone, or one playlist.
@@ -79,11 +81,13 @@ def as_slice(sent: bytes) -> bytes:
         else:
             sent = b'{"info": ' + info + b', "playlists": [' + body + b"]}"
     try:
-        split(sent)
+        # Else it is found where playlists are looked at, one by one, and the slice is on record by then.
+        require_utf8(sent)
+        count = len(split(sent).playlists)
     except SliceRefused as refusal:
         message = f"What was sent cannot be read as playlists: {refusal.detail}."
         raise (Malformed if refusal.reason in _NOT_JSON else Unprocessable)(message) from None
-    return sent
+    return sent, count
 
 
 def land(sent: bytes, sender: str, most_rejects: int) -> Outcome:
@@ -103,7 +107,7 @@ def land(sent: bytes, sender: str, most_rejects: int) -> Outcome:
         TooBusy: Others have sent so much that it is not this one's turn yet.
         DatabaseAway: The database does not answer.
     """
-    content = as_slice(sent)
+    content, count = as_slice(sent)
     if not _turn.acquire(timeout=WAIT_SECONDS):
         raise TooBusy("Other playlists are landing. Send these again in a moment.", retry_after=WAIT_SECONDS)
     path = _place(sender, content)
@@ -125,6 +129,7 @@ def land(sent: bytes, sender: str, most_rejects: int) -> Outcome:
     if outcome.outcome == "refused":
         raise Unprocessable(f"The database cannot take this: {outcome.detail}.")
     return Outcome(
+        sent=count,
         landed=outcome.landed,
         superseding=outcome.superseding,
         unchanged=outcome.unchanged,

@@ -60,11 +60,12 @@ def serving_model(name: Name) -> ServingModel:
     return known
 
 
-def predict_playlist(features: Mapping[str, float]) -> dict[str, Any]:
+def predict_playlist(features: Mapping[str, float], serving: ServingModel | None = None) -> dict[str, Any]:
     """Predict the followers of a playlist, and how sure that is.
 
     Args:
         features: Values of `playlist_popularity.ALL_FEATURES`; booleans are 0 or 1.
+        serving: The model, if it is at hand.
 
     Returns:
         `predicted_followers` (float), `interval_low` and `interval_high` (int), and `confidence_score` (float), as
@@ -74,7 +75,8 @@ def predict_playlist(features: Mapping[str, float]) -> dict[str, Any]:
         Conflict: As `serving_model`.
     """
     frame = pd.DataFrame([dict(features)], columns=list(playlist_popularity.ALL_FEATURES), dtype="float64")
-    scored = playlist_popularity.score(serving_model("playlist_popularity").model, frame).iloc[0]
+    serving = serving or serving_model("playlist_popularity")
+    scored = playlist_popularity.score(serving.model, frame).iloc[0]
     return {
         "predicted_followers": float(scored["predicted_followers"]),
         "interval_low": int(scored["interval_low"]),
@@ -134,14 +136,13 @@ def playlist_features(
     }
 
 
-def assign_artist(*, playlist_appearances: int, avg_followers: float, track_count: int) -> tuple[int, float]:
-    """Say in which cluster an artist with these numbers is, and how typical of it.
+def assign_artist(
+    serving: ServingModel, *, playlist_appearances: int, avg_followers: float, track_count: int
+) -> tuple[int, float]:
+    """Say in which cluster of a model of artist trends an artist with these numbers is, and how typical of it.
 
     Returns:
         `cluster_id` and `similarity_score`, as `artist_trends.assign` has them.
-
-    Raises:
-        Conflict: As `serving_model`.
     """
     features = {
         "playlist_appearances": playlist_appearances,
@@ -151,7 +152,7 @@ def assign_artist(*, playlist_appearances: int, avg_followers: float, track_coun
         "tracks_per_playlist": track_count / playlist_appearances,
     }
     frame = pd.DataFrame([features], columns=list(artist_trends.FEATURES), dtype="float64")
-    assigned = artist_trends.assign(serving_model("artist_trends").model, frame).iloc[0]
+    assigned = artist_trends.assign(serving.model, frame).iloc[0]
     return int(assigned["cluster_id"]), float(assigned["similarity_score"])
 
 

@@ -66,10 +66,8 @@ class PlaylistMetadata(BaseModel):
     num_albums: int = Field(ge=1, le=1_000_000, description="Different albums.")
     duration_ms: int = Field(ge=0, le=2**53 - 1, description="Of all tracks, in milliseconds.")
     num_edits: int = Field(default=1, ge=1, le=INT4, description="Editing sessions.")
-    modified_at: int | None = Field(
+    modified_at: Annotated[int, Field(ge=0, le=253_402_300_799)] | None = Field(
         default=None,
-        ge=0,
-        le=253_402_300_799,
         description="When it was changed last, in seconds from 1970-01-01 UTC; if it is not given, when the newest "
         "playlist of the warehouse was.",
     )
@@ -175,7 +173,7 @@ def _predicted(metadata: PlaylistMetadata) -> PlaylistAnalysis:
         modified_at=modified_at,
     )
     return PlaylistAnalysis(
-        **predict_playlist(features),
+        **predict_playlist(features, serving),
         feature_importance=_by_feature(warehouse().cached("permutation_importances", run_id=serving.run_id)),
         playlist_id=None,
         num_followers=None,
@@ -250,7 +248,7 @@ def analyze_artist(body: ArtistQuestion) -> flask.Response:
     """
     if body.metrics is not None:
         serving = serving_model("artist_trends")
-        cluster_id, similarity_score = assign_artist(**body.metrics.model_dump())
+        cluster_id, similarity_score = assign_artist(serving, **body.metrics.model_dump())
         return answer(
             ArtistAnalysis(
                 cluster_id=cluster_id,

@@ -1,11 +1,10 @@
 """Artists, and the clusters that they are in."""
 
 from datetime import date, datetime
-from typing import Annotated, Self
+from typing import Annotated
 
 import flask
-from pydantic import BaseModel, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, Field
 
 from web.api.resource import INT4, UNSENT, ArtistUri, Problem, Search, Text, answer, blueprint
 from web.database import Row, warehouse
@@ -15,24 +14,19 @@ artists = blueprint("artists", "Artists", "Artists, as playlists use them.")
 
 
 class ArtistSearch(Search):
-    """Which artists: all, by rank; of a cluster, by rank; or by how their name begins."""
+    """Which artists: all, by rank; or by how their name begins."""
 
     q: Annotated[Text, Field(min_length=1, max_length=200)] = Field(
         default=UNSENT,
         description="What the name begins with, whatever its case. Those in most playlists come first.",
         json_schema_extra={"example": "a"},
     )
-    cluster_id: Annotated[int, Field(ge=0, le=INT4)] = Field(
-        default=UNSENT,
-        description="The cluster that they are in; not together with `q`.",
-        json_schema_extra={"example": 0},
-    )
 
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if self.q is not None and self.cluster_id is not None:
-            raise PydanticCustomError("one_filter", "give q or cluster_id, and not both")
-        return self
+
+class ClusterPath(BaseModel):
+    """Which cluster."""
+
+    cluster_id: int = Field(ge=0, le=INT4, description="As in `GET /clusters`.", json_schema_extra={"example": 0})
 
 
 class ArtistPath(BaseModel):
@@ -175,12 +169,10 @@ class ClusterList(BaseModel):
 
 @artists.get("/artists", summary="Search artists", responses={200: ArtistList, 409: Problem})
 def list_artists(query: ArtistSearch) -> flask.Response:
-    """Without `q` and `cluster_id` all artists, by rank."""
+    """Without `q` all artists, by rank. `GET /clusters/{cluster_id}/artists` has those of a cluster."""
     part = {"limit": query.limit, "offset": query.offset}
     if query.q is not None:
         rows = warehouse().rows("artists_found", q=query.q, **part)
-    elif query.cluster_id is not None:
-        rows = warehouse().rows("artists_of_cluster", cluster_id=query.cluster_id, **part)
     else:
         rows = warehouse().rows("artists_ranked", **part)
     return answer(ArtistList.model_validate({"artists": rows, "next_offset": query.next_offset(rows)}))
@@ -238,6 +230,19 @@ def get_artist_genres(path: ArtistPath) -> flask.Response:
 def list_clusters() -> flask.Response:
     """The clusters of artists with their profiles, the largest first; none until a model is trained."""
     return answer(ClusterList.model_validate({"clusters": warehouse().cached("clusters")}))
+
+
+@artists.get(
+    "/clusters/<cluster_id>/artists",
+    summary="List the artists of a kind",
+    responses={200: ArtistList, 404: Problem, 409: Problem},
+)
+def list_cluster_artists(path: ClusterPath, query: Search) -> flask.Response:
+    """The artists of a cluster, by rank."""
+    if not any(row["cluster_id"] == path.cluster_id for row in warehouse().cached("clusters")):
+        raise NotFound(f"There is no cluster {path.cluster_id}.")
+    rows = warehouse().rows("artists_of_cluster", cluster_id=path.cluster_id, limit=query.limit, offset=query.offset)
+    return answer(ArtistList.model_validate({"artists": rows, "next_offset": query.next_offset(rows)}))
 
 
 def _artist(artist_uri: str) -> Row:

@@ -6,7 +6,8 @@ from typing import Annotated
 import flask
 from pydantic import BaseModel, ConfigDict, Field
 
-from web.api.resource import Problem, Text, answer, blueprint
+from web.api.playlists import PlaylistList
+from web.api.resource import Problem, Search, Text, answer, blueprint
 from web.database import warehouse
 from web.problems import NotFound
 
@@ -84,7 +85,23 @@ def list_genres() -> flask.Response:
 )
 def get_genre_months(path: GenrePath) -> flask.Response:
     """How many playlists name the genre, month by month; none where months have too few playlists."""
+    _require(path.genre)
     months = [row for row in warehouse().cached("genre_months") if row["genre"] == path.genre]
-    if not months and not any(row["genre"] == path.genre for row in warehouse().cached("genres")):
-        raise NotFound(f"No title names a genre {path.genre}.")
     return answer(GenreMonths.model_validate({"months": months}))
+
+
+@genres.get(
+    "/genres/<genre>/playlists",
+    summary="List the playlists of a genre",
+    responses={200: PlaylistList, 404: Problem, 409: Problem},
+)
+def list_genre_playlists(path: GenrePath, query: Search) -> flask.Response:
+    """The playlists whose titles name the genre first, the most followed first."""
+    _require(path.genre)
+    rows = warehouse().rows("playlists_of_genre", genre=path.genre, limit=query.limit, offset=query.offset)
+    return answer(PlaylistList.model_validate({"playlists": rows, "next_offset": query.next_offset(rows)}))
+
+
+def _require(genre: str) -> None:
+    if not any(row["genre"] == genre for row in warehouse().cached("genres")):
+        raise NotFound(f"No title names a genre {genre}.")

@@ -1,11 +1,10 @@
 """Playlists: look for them, look at one, land new ones."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated
 
 import flask
-from pydantic import BaseModel, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, Field
 
 from web import jobs, landing
 from web.access import caller
@@ -21,7 +20,7 @@ MOST_REJECTS = 1_000
 
 
 class PlaylistSearch(Search):
-    """Which playlists: all, the most followed first; of a genre; or by how their title begins."""
+    """Which playlists: all, the most followed first; or by how their title begins."""
 
     q: Annotated[Text, Field(min_length=1, max_length=200)] = Field(
         default=UNSENT,
@@ -29,17 +28,6 @@ class PlaylistSearch(Search):
         "before longer ones, and of the same title the most followed first.",
         json_schema_extra={"example": "rock"},
     )
-    genre: Annotated[Text, Field(min_length=1, max_length=100)] = Field(
-        default=UNSENT,
-        description="The genre that the title names; not together with `q`.",
-        json_schema_extra={"example": "rock"},
-    )
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if self.q is not None and self.genre is not None:
-            raise PydanticCustomError("one_filter", "give q or genre, and not both")
-        return self
 
 
 class PlaylistPath(BaseModel):
@@ -158,12 +146,10 @@ class PlaylistVersions(BaseModel):
 
 @playlists.get("/playlists", summary="Search playlists", responses={200: PlaylistList, 409: Problem})
 def list_playlists(query: PlaylistSearch) -> flask.Response:
-    """Without `q` and `genre` all playlists, the most followed first."""
+    """Without `q` all playlists, the most followed first. `GET /genres/{genre}/playlists` has those of a genre."""
     part = {"limit": query.limit, "offset": query.offset}
     if query.q is not None:
         rows = warehouse().rows("playlists_found", q=query.q, **part)
-    elif query.genre is not None:
-        rows = warehouse().rows("playlists_of_genre", genre=query.genre, **part)
     else:
         rows = warehouse().rows("playlists_most_followed", **part)
     return answer(PlaylistList.model_validate({"playlists": rows, "next_offset": query.next_offset(rows)}))
@@ -307,7 +293,7 @@ def land_playlists() -> flask.Response:
         raise UnsupportedMediaType("Playlists are sent as JSON: Content-Type: application/json")
     outcome = landing.land(flask.request.get_data(cache=False), caller() or "page", MOST_REJECTS)
     rejects = [RejectedPlaylist.model_validate(reject, from_attributes=True) for reject in outcome.rejects]
-    if rejects and not (outcome.landed or outcome.unchanged):
+    if outcome.sent and outcome.rejected == outcome.sent:
         raise Unprocessable(
             f"Nothing has landed: {outcome.rejected:,} of the playlists break a rule, each of them kept as a reject.",
             errors=[

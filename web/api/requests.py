@@ -8,6 +8,15 @@ import msgspec
 from web.problems import Malformed, Unprocessable, UnsupportedMediaType
 
 
+def _number(text: str) -> float:
+    """Return a number that is written with a point or an exponent; a whole one is the same however it is written."""
+    number = float(text)
+    return int(number) if number.is_integer() else number
+
+
+_decoder = msgspec.json.Decoder(float_hook=_number)
+
+
 class Request(flask.Request):
     """A request whose JSON is read as RFC 8259 has it, whoever asks for it and however."""
 
@@ -23,7 +32,7 @@ class Request(flask.Request):
             raise UnsupportedMediaType("The body is to be JSON: Content-Type: application/json")
         data = self.get_data(cache=cache)
         try:
-            found = msgspec.json.decode(data)
+            found = _decoder.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Malformed(f"The body is not JSON: {error}.") from None
         except RecursionError:

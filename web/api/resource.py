@@ -37,6 +37,8 @@ def answer(model: BaseModel, status: int = 200, headers: Mapping[str, str] | Non
 
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 """What PostgreSQL can take: it does not know U+0000, and halves of surrogate pairs are no characters for pydantic."""
+
+
 Pid = Annotated[int, Field(ge=0, le=INT4, description="Number of the playlist.", json_schema_extra={"example": 0})]
 ArtistUri = Annotated[
     str,

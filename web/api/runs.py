@@ -19,7 +19,11 @@ runs = blueprint("runs", "Runs", "Long work, done by the worker.")
 class RunRequest(BaseModel):
     """What to do."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        openapi_extra={"examples": {kind: {"value": {"kind": kind}} for kind in jobs.KINDS}},  # type: ignore[typeddict-unknown-key]
+    )
 
     kind: jobs.Kind = Field(
         default="build",
