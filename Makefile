@@ -71,7 +71,7 @@ bench-ml: install ## measure training, scoring and publishing at 100,000 and 1,0
 	$(BIN)/python benchmarks/ml.py
 
 bench-web: install ## measure the web application: answers, many clients, pages in chromium, queries
-	$(BIN)/python benchmarks/web.py
+	$(BIN)/python benchmarks/application.py
 
 $(VENV)/bench-installed: $(VENV)/installed benchmarks/requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \

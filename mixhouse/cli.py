@@ -41,7 +41,7 @@ EXIT_CODES = """
 Exit codes:
     0  done
     1  done, but some input was refused; the list is printed
-    2  a wrong option or path
+    2  a wrong option, path or setting
     3  the database cannot be reached or used
     4  a build failed
     5  a model could not be trained
@@ -51,7 +51,8 @@ Exit codes:
 
 NOT_BUILT = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
 """What the database says of marts that were never built, or built by an older version."""
-REPORT = PROJECT_ROOT / "reports" / "latest.html"
+REPORTS = PROJECT_ROOT / "reports"
+REPORT = REPORTS / "latest.html"
 
 
 STRICT = click.option(
@@ -167,6 +168,7 @@ def run(paths: tuple[Path, ...], strict: bool, workers: int) -> None:
     Example:
       mixhouse run data/synthetic
     """
+    _check_rules()
     report = _load(paths, command="run", strict=strict, workers=workers)
     if report.landed or report.skipped:
         _build(force=False)
@@ -195,6 +197,8 @@ def watch(folder: Path, strict: bool, workers: int, settle: float, builds: bool)
     from loaders.watch import watch as watch_folder
 
     require_folder(folder)
+    if builds:
+        _check_rules()
     ERR.print(f"Watching {printable(str(folder))}; Ctrl-C ends it.", markup=False)
 
     def landed(report: LoadReport) -> None:
@@ -314,43 +318,54 @@ def train() -> None:
 def models() -> None:
     """Say of each model which training serves, what is new to it, and what the next build does about that.
 
+    Also the rules of that, with the variables that set them (docs/operations.md).
+
     \b
     Example:
       mixhouse models
     """
-    from python_ml.model_manager import Rules, decide, read_state
+    from python_ml.model_manager import DAYS_SETTING, NOUNS, SETTINGS, decide, read_rules, read_state
     from python_ml.train_models import MODELS
 
+    rules = read_rules()
     with connect(autocommit=True) as connection:
         [(now,)] = connection.execute("select now()").fetchall()
         for name in MODELS:
             state = read_state(connection, name)
-            decision = decide(name, state, Rules(), now)
+            decision = decide(name, state, rules, now)
             serves = f"run {state.serving} of {state.trained_at:%Y-%m-%d %H:%M}" if state.trained_at else "no training"
             OUT.print(f"{name}: {serves} serves; next: {decision.action}, since {decision.reason}", markup=False)
+    OUT.print("A model is trained again when more than these are new or changed, or any are and it is that old:")
+    for name, limit in rules.most_unprocessed.items():
+        OUT.print(f"  {SETTINGS[name]}={limit}  {NOUNS[name]}", markup=False)
+    OUT.print(f"  {DAYS_SETTING}={rules.oldest.days}  days", markup=False)
 
 
 @cli.command()
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    default=REPORT,
-    help="The file to write.",
+    help="Write this file and no other.",
     metavar="FILE",
 )
 @click.option("--open", "show", is_flag=True, help="Open it in the browser.")
-def report(output: Path, show: bool) -> None:
+def report(output: Path | None, show: bool) -> None:
     """Write the performance report: one HTML file with charts, that opens without a network.
+
+    It is reports/latest.html, and a copy that is named by the last runs of the models and stays when others come.
+    While nothing is trained or scored, the next report replaces both.
 
     \b
     Example:
       mixhouse report --open
     """
-    from python_ml.reports import write_report
+    from python_ml.reports import write_report, write_reports
 
     with connect() as connection:
-        written = write_report(connection, output)
+        written, kept = (write_report(connection, output), None) if output else write_reports(connection, REPORTS)
     OUT.print(f"Report: {_from_here(written)}", markup=False)
+    if kept:
+        OUT.print(f"Kept as {_from_here(kept)}", markup=False)
     if show:
         webbrowser.open(written.absolute().as_uri())
 
@@ -359,7 +374,7 @@ def report(output: Path, show: bool) -> None:
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    default=PROJECT_ROOT / "reports" / "dbt-docs.html",
+    default=REPORTS / "dbt-docs.html",
     help="The file to write.",
     metavar="FILE",
 )
@@ -718,6 +733,7 @@ def _load(paths: tuple[Path, ...], *, command: str, strict: bool, workers: int, 
 
 
 def _build(*, force: bool, full_refresh: bool = False) -> None:
+    _check_rules()
     with progress("Building") as advance:
         outcome = pipeline.build(
             lambda: _train_if_needed(force=force),
@@ -734,6 +750,13 @@ def _build(*, force: bool, full_refresh: bool = False) -> None:
     for warning in (*outcome.before_ml.warnings, *outcome.after_ml.warnings):
         ERR.print(f"warning: {printable(warning)}", markup=False)
     _fail_on(outcome.failures)
+
+
+def _check_rules() -> None:
+    """Refuse rules that cannot be followed before anything is done, and not after minutes."""
+    from python_ml.model_manager import read_rules
+
+    read_rules()
 
 
 def _train_if_needed(*, force: bool) -> list[Exception]:
@@ -792,13 +815,13 @@ def message(error: BaseException | None) -> str:
 
 def exit_code(error: BaseException | None) -> int:
     """Return the exit code of a command that ended with this error."""
-    from python_ml.errors import MachineLearningError
+    from python_ml.errors import MachineLearningError, RulesInvalid
     from web.access import KeyRefused
     from web.serve import CannotServe
 
     if isinstance(error, WorkerDied):
         return UNEXPECTED
-    if isinstance(error, (LoadError, KeyRefused, CannotServe)) or (
+    if isinstance(error, (LoadError, RulesInvalid, KeyRefused, CannotServe)) or (
         isinstance(error, OSError) and error.filename is not None
     ):
         return USAGE

@@ -23,3 +23,7 @@ class TrainingInProgress(MachineLearningError):
 
 class ModelUnusable(MachineLearningError):
     """A stored model is missing, damaged, or of another version of scikit-learn."""
+
+
+class RulesInvalid(MachineLearningError):
+    """A setting of when models are trained again is not a number."""

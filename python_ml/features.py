@@ -16,7 +16,7 @@ _BOOLEANS = frozenset({"collaborative", "has_description"})
 
 @dataclass(frozen=True)
 class FeatureView:
-    """A view that dbt makes, and the table that holds what models make of its rows.
+    """A view that dbt makes, and the one that has what the model that serves says of its rows.
 
     Attributes:
         name: The view, in schema `features`.
@@ -24,7 +24,7 @@ class FeatureView:
         key_type: The pandas type of the key.
         key_order: How rows are ordered, in SQL.
         columns: What models read, in their order.
-        results: The table of results, in schema `ml`.
+        serving: The view of the results in use, in schema `ml`.
     """
 
     name: str
@@ -32,7 +32,7 @@ class FeatureView:
     key_type: str
     key_order: sql.SQL
     columns: tuple[str, ...]
-    results: str
+    serving: str
 
 
 PLAYLISTS = FeatureView(
@@ -41,7 +41,7 @@ PLAYLISTS = FeatureView(
     "int64",
     sql.SQL("pid"),
     (*playlist_popularity.ALL_FEATURES, playlist_popularity.TARGET),
-    "playlist_predictions",
+    "serving_predictions",
 )
 ARTISTS = FeatureView(
     "artist_features",
@@ -49,7 +49,7 @@ ARTISTS = FeatureView(
     "str",
     sql.SQL('artist_uri collate "C"'),
     artist_trends.FEATURES,
-    "artist_clusters",
+    "serving_clusters",
 )
 
 
@@ -67,13 +67,13 @@ class Features:
     digests: pd.Series
 
 
-def read(connection: Connection, view: FeatureView, *, unprocessed_by: int | None = None) -> Features:
+def read(connection: Connection, view: FeatureView, *, only_unprocessed: bool = False) -> Features:
     """Read a feature view.
 
     Args:
         connection: Open.
         view: Which one.
-        unprocessed_by: Only the rows that this training's model has not scored as they are now.
+        only_unprocessed: Only the rows that the model that serves has not scored as they are now.
 
     Raises:
         FeaturesMissing: the view or one of its columns does not exist.
@@ -84,7 +84,7 @@ def read(connection: Connection, view: FeatureView, *, unprocessed_by: int | Non
         for name in (view.key, *view.columns, "features_digest")
     ]
     query = sql.SQL("copy (select {} {} order by features.{}) to stdout (format csv, header)").format(
-        sql.SQL(", ").join(columns), _rows(view, unprocessed_by), view.key_order
+        sql.SQL(", ").join(columns), _rows(view, only_unprocessed=only_unprocessed), view.key_order
     )
     relation = f"features.{view.name}"
     try:
@@ -104,14 +104,15 @@ def read(connection: Connection, view: FeatureView, *, unprocessed_by: int | Non
     return Features(features, frame["features_digest"])
 
 
-def count_unprocessed(connection: Connection, view: FeatureView, run_id: int) -> int:
-    """Count the rows of a view that the model of a training has not scored as they are now.
+def count_unprocessed(connection: Connection, view: FeatureView) -> int:
+    """Count the rows of a view that the model that serves has not scored as they are now.
 
     Raises:
         FeaturesMissing: the view does not exist yet.
     """
     try:
-        [(count,)] = connection.execute(sql.SQL("select count(*) {}").format(_rows(view, run_id))).fetchall()
+        rows = _rows(view, only_unprocessed=True)
+        [(count,)] = connection.execute(sql.SQL("select count(*) {}").format(rows)).fetchall()
     except (errors.UndefinedTable, errors.UndefinedColumn, errors.InvalidSchemaName) as error:
         raise _missing(f"features.{view.name}", error) from error
     return int(count)
@@ -137,28 +138,17 @@ def digest(features: pd.DataFrame) -> str:
     return sha256.hexdigest()
 
 
-def _rows(view: FeatureView, unprocessed_by: int | None) -> sql.Composed:
-    if unprocessed_by is None:
-        return sql.SQL("from features.{} as features").format(sql.Identifier(view.name))
-    # What a training scored, and after it the runs that used its model; of one key the latest counts.
+def _rows(view: FeatureView, *, only_unprocessed: bool) -> sql.Composed:
+    rows = sql.SQL("from features.{} as features").format(sql.Identifier(view.name))
+    if not only_unprocessed:
+        return rows
     return sql.SQL(
         """
-        from features.{view} as features
-        left join (
-            select distinct on ({key}) {key}, features_digest
-            from ml.{results}
-            inner join ml.model_runs using (run_id)
-            where status = 'succeeded' and coalesce(scored_with, run_id) = {run_id}
-            order by {key}, run_id desc
-        ) as scored using ({key})
+        {rows}
+        left join ml.{serving} as scored using ({key})
         where scored.features_digest is distinct from features.features_digest
         """
-    ).format(
-        view=sql.Identifier(view.name),
-        key=sql.Identifier(view.key),
-        results=sql.Identifier(view.results),
-        run_id=sql.Literal(unprocessed_by),
-    )
+    ).format(rows=rows, serving=sql.Identifier(view.serving), key=sql.Identifier(view.key))
 
 
 def _missing(relation: str, error: errors.Error) -> FeaturesMissing:

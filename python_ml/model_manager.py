@@ -1,10 +1,12 @@
 """Decide what each model needs: nothing, to score what came or changed, or to be trained again; and have it done.
 
-The rules are those of `Rules`, the one place where they are set. A decision is a pure function of what the database
-says.
+The rules are those of `Rules`, as the variables of `SETTINGS` set them. A decision is a pure function of the rules and
+of what the database says.
 """
 
 import logging
+import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,14 +14,17 @@ from typing import Literal
 
 from psycopg import Connection
 
-from python_ml import artist_trends, model_store, playlist_popularity
-from python_ml.errors import ModelUnusable, TrainingInProgress
+from python_ml import artist_trends, features, model_store, playlist_popularity
+from python_ml.errors import ModelUnusable, RulesInvalid, TrainingInProgress
 from python_ml.train_models import MODELS, Connect, RunOutcome, library_versions, only_training, score, train
 
 logger = logging.getLogger(__name__)
 
 Action = Literal["nothing", "score", "train"]
 NOUNS = {playlist_popularity.MODEL: "playlists", artist_trends.MODEL: "artists"}
+SETTINGS = {playlist_popularity.MODEL: "MIXHOUSE_RETRAIN_PLAYLISTS", artist_trends.MODEL: "MIXHOUSE_RETRAIN_ARTISTS"}
+"""The environment variables that set how many playlists or artists may be new or changed."""
+DAYS_SETTING = "MIXHOUSE_RETRAIN_DAYS"
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,28 @@ class Rules:
         default_factory=lambda: {playlist_popularity.MODEL: 100, artist_trends.MODEL: 50}
     )
     oldest: timedelta = timedelta(days=30)
+
+
+def read_rules() -> Rules:
+    """Return the rules as the environment sets them; what it leaves out is as in `Rules`.
+
+    Raises:
+        RulesInvalid: a variable is not a whole number.
+    """
+    usual = Rules()
+    return Rules(
+        {model: _whole_number(SETTINGS[model], most) for model, most in usual.most_unprocessed.items()},
+        timedelta(days=_whole_number(DAYS_SETTING, usual.oldest.days)),
+    )
+
+
+def _whole_number(name: str, usual: int) -> int:
+    """Read a variable; an empty one counts as not set."""
+    value = os.environ.get(name) or str(usual)
+    # More digits make an age that Python cannot hold.
+    if not re.fullmatch("[0-9]{1,9}", value):
+        raise RulesInvalid(f"{name} is {value!r}; set it to a whole number of at most nine digits, or leave it out")
+    return int(value)
 
 
 @dataclass(frozen=True)
@@ -98,16 +125,17 @@ def keep_fresh(connect: Connect, *, trigger: str, rules: Rules | None = None) ->
     Args:
         connect: Opens a connection to the warehouse.
         trigger: What started this, such as `build` or `schedule`; it is logged with the run.
-        rules: When a model is trained again; as documented when not given.
+        rules: When a model is trained again; as the environment sets them when not given.
 
     Returns:
         One outcome for each model that was trained or scored with; look at `error` of each.
 
     Raises:
         FeaturesMissing: the features do not exist yet.
+        RulesInvalid: the environment sets no rules that can be followed.
         TrainingInProgress: another session is training in this database, and something is to be done.
     """
-    rules = rules or Rules()
+    rules = rules or read_rules()
     with connect(autocommit=True) as connection:
         try:
             with only_training(connection):
@@ -178,5 +206,5 @@ def read_state(connection: Connection, model: str) -> State:
         trained_at=trained_at,
         is_of_this_code=code == [MODELS[model].params(), library_versions()],
         problem=problem,
-        unprocessed=MODELS[model].count_unprocessed(connection, run_id),
+        unprocessed=features.count_unprocessed(connection, MODELS[model].view),
     )

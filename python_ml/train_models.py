@@ -57,18 +57,15 @@ class Model:
     Attributes:
         view: The features that it is fitted on.
         fit: Finds the results; it is given the features, and a connection to see what serves now.
-        score: Gives what a fitted model says of features: rows as in `Results`.
+        score: Gives what the model that serves says of features: rows as in `Results`. It is given the model, the
+            features, and a connection to see what the model was fitted on.
         params: What decides the results, besides the features and the libraries.
     """
 
     view: FeatureView
     fit: Callable[[pd.DataFrame, Connection], Results]
-    score: Callable[[Mapping[str, Any], pd.DataFrame], pd.DataFrame]
+    score: Callable[[Mapping[str, Any], pd.DataFrame, Connection], pd.DataFrame]
     params: Callable[[], dict[str, Any]]
-
-    def count_unprocessed(self, connection: Connection, run_id: int) -> int:
-        """Count the rows of the view that this training's model has not scored as they are now."""
-        return features.count_unprocessed(connection, self.view, run_id)
 
 
 def library_versions() -> dict[str, str]:
@@ -149,9 +146,9 @@ def score(connect: Connect, connection: Connection, name: str, trigger: str, rea
 
     def work(run_id: int, phases: _Phases) -> int:
         with _snapshot(connection), phases.time("read"):
-            found = features.read(connection, model.view, unprocessed_by=serving)
+            found = features.read(connection, model.view, only_unprocessed=True)
         with phases.time("score"):
-            rows = model.score(model_store.load(connection, serving), found.frame)
+            rows = model.score(model_store.load(connection, serving), found.frame, connection)
         rows = rows.assign(features_digest=found.digests)
         publish_scores(connection, run_id, name, rows, phase_seconds=phases.seconds)
         return len(rows)
@@ -253,21 +250,25 @@ def _popularity_results(frame: pd.DataFrame, connection: Connection) -> Results:
     return Results(found.champion, found.model, found.predictions, found.metrics, found.importances)
 
 
-def _popularity_scores(model: Mapping[str, Any], frame: pd.DataFrame) -> pd.DataFrame:
-    # New to the model, whatever they were before they changed.
-    return playlist_popularity.score(model, frame).assign(is_held_out=True)
+def _popularity_scores(model: Mapping[str, Any], frame: pd.DataFrame, connection: Connection) -> pd.DataFrame:
+    # A playlist that has changed is one that the model was fitted on, if its earlier version was.
+    seen = connection.execute(
+        "select pid from ml.playlist_predictions inner join ml.model_runs using (run_id)"
+        " where model = %s and serving and not is_held_out and pid = any(%s)",
+        [playlist_popularity.MODEL, frame.index.to_list()],
+    ).fetchall()
+    scores = playlist_popularity.score(model, frame)
+    return scores.assign(is_held_out=~frame.index.isin([pid for (pid,) in seen]))
 
 
 def _trends_results(frame: pd.DataFrame, connection: Connection) -> Results:
-    previous = connection.execute(
-        "select distinct on (artist_uri) artist_uri, cluster_id from ml.artist_clusters"
-        " inner join ml.model_runs as runs using (run_id)"
-        " where runs.status = 'succeeded' and coalesce(runs.scored_with, runs.run_id) ="
-        " (select run_id from ml.model_runs where model = %s and serving) order by artist_uri, run_id desc",
-        [artist_trends.MODEL],
-    ).fetchall()
+    previous = connection.execute("select artist_uri, cluster_id from ml.serving_clusters").fetchall()
     found = artist_trends.train(frame, pd.Series(dict(previous)) if previous else None)
     return Results(found.champion, found.model, found.clusters, found.metrics)
+
+
+def _trends_scores(model: Mapping[str, Any], frame: pd.DataFrame, _: Connection) -> pd.DataFrame:
+    return artist_trends.assign(model, frame)
 
 
 def _trends_params() -> dict[str, Any]:
@@ -290,5 +291,5 @@ MODELS = {
     playlist_popularity.MODEL: Model(
         features.PLAYLISTS, _popularity_results, _popularity_scores, playlist_popularity.params
     ),
-    artist_trends.MODEL: Model(features.ARTISTS, _trends_results, artist_trends.assign, _trends_params),
+    artist_trends.MODEL: Model(features.ARTISTS, _trends_results, _trends_scores, _trends_params),
 }

@@ -87,7 +87,9 @@ def write_docs(environment: Mapping[str, str], on_node: Callable[[str, int, int]
     path = docs_file()
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".draft")
-    shutil.copyfile(target_folder() / "static_index.html", draft)
+    page = (target_folder() / "static_index.html").read_bytes()
+    # Else its icons ask for `{{ ... }}` before Angular has put an address there, and browsers complain of each.
+    draft.write_bytes(page.replace(b'xlink:href="{{', b'ng-attr-xlink:href="{{'))
     draft.replace(path)
     return path
 

@@ -72,6 +72,9 @@ begin
     loop
         execute format('alter table %s owner to mixhouse_transformer', relation);
     end loop;
+    if to_regprocedure('insights.title_features(text)') is not null then
+        alter function insights.title_features(text) owner to mixhouse_transformer;
+    end if;
 end
 $$;
 
@@ -103,6 +106,7 @@ grant select, insert on ops.run_messages to mixhouse_transformer;
 grant usage on schema features, ml to mixhouse_ml;
 grant select on all tables in schema features to mixhouse_ml;
 grant select, insert on all tables in schema ml to mixhouse_ml;
+revoke insert on ml.serving_predictions, ml.serving_clusters from mixhouse_ml;
 grant update on ml.model_runs to mixhouse_ml;
 grant delete on ml.playlist_predictions, ml.artist_clusters, ml.models to mixhouse_ml;
 do $$

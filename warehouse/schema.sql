@@ -348,7 +348,7 @@ add column if not exists features_digest bigint;
 comment on column ml.playlist_predictions.features_digest is
 'The features that it was made from, as features.playlist_features has them.';
 comment on column ml.playlist_predictions.is_held_out is
-'Whether the playlist was in the test split, unseen by the model.';
+'Whether the model was fitted without the playlist, also without an earlier version of it.';
 
 create table if not exists ml.artist_clusters (
     run_id bigint not null references ml.model_runs on delete cascade,
@@ -364,6 +364,28 @@ alter table ml.artist_clusters add column if not exists features_digest bigint;
 comment on table ml.artist_clusters is 'Cluster of each artist by each run.';
 comment on column ml.artist_clusters.similarity_score is
 'Share of the other members of the cluster that lie farther from its centre; 1 for a single member.';
+
+-- What serves: what the training that serves said, and after it the runs that scored with its model what was new or
+-- changed. Of one key the latest counts.
+create or replace view ml.serving_predictions as
+select distinct on (predictions.pid) predictions.*
+from ml.model_runs as trainings
+inner join ml.model_runs as runs on trainings.run_id = coalesce(runs.scored_with, runs.run_id)
+inner join ml.playlist_predictions as predictions on runs.run_id = predictions.run_id
+where trainings.serving and runs.status = 'succeeded'
+order by predictions.pid asc, predictions.run_id desc;
+
+comment on view ml.serving_predictions is 'The prediction in use of each playlist.';
+
+create or replace view ml.serving_clusters as
+select distinct on (clusters.artist_uri) clusters.*
+from ml.model_runs as trainings
+inner join ml.model_runs as runs on trainings.run_id = coalesce(runs.scored_with, runs.run_id)
+inner join ml.artist_clusters as clusters on runs.run_id = clusters.run_id
+where trainings.serving and runs.status = 'succeeded'
+order by clusters.artist_uri asc, clusters.run_id desc;
+
+comment on view ml.serving_clusters is 'The cluster in use of each artist.';
 
 -- Fitted models, so that what is new can be scored without training. skops keeps no code, so that nobody who may write
 -- here can have theirs run.

@@ -9,8 +9,10 @@ from flask_openapi3 import Info, OpenAPI
 from flask_openapi3_swagger.plugins import RegisterPlugin as Swagger
 from werkzeug.wrappers import Response
 
-from web import access, api, limits, pages, problems, security
+from web import access, api, limits, metrics, pages, problems, security
 from web.access import Access
+from web.api.document import finished
+from web.api.requests import Request
 from web.database import Warehouse
 from web.problems import ProblemDocument
 
@@ -63,13 +65,16 @@ def create_app(settings: Settings) -> OpenAPI:
     cache = Cache(app)
     app.extensions["warehouse"] = Warehouse(cache)
     app.extensions["schedule"] = settings.schedule
+    app.request_class = Request
+    metrics.register(app, app.extensions["warehouse"])
     problems.register(app)
     access.register(app, settings.access)
     limits.limiter.init_app(app)
     for blueprint in api.BLUEPRINTS:
         app.register_api(blueprint)
     app.register_blueprint(Swagger.register(doc_url="../openapi.json"), url_prefix="/api-docs")
-    app.add_url_rule("/openapi.json", "openapi_document", lambda: flask.jsonify(app.api_doc))
+    document = finished(app.api_doc)
+    app.add_url_rule("/openapi.json", "openapi_document", lambda: flask.jsonify(document))
     app.add_url_rule("/", "home", _home)
     security.register(app, pages.register(app).csp_hashes)
     return app

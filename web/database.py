@@ -26,6 +26,12 @@ QUERIES = Path(__file__).with_name("queries")
 POOL_SIZE = 8
 """As many as the server has threads, so that none waits for a connection."""
 STATEMENT_TIMEOUT_MS = 15_000
+_MISSING = (
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.InvalidSchemaName,
+)
 STALE_SECONDS = 2.0
 """For how long an answer may be that of the build before."""
 
@@ -146,7 +152,11 @@ def _open() -> psycopg.Connection:
         application_name="mixhouse web",
         client_encoding="UTF8",
         connect_timeout=3,
-        options=f"-c TimeZone=UTC -c statement_timeout={STATEMENT_TIMEOUT_MS}",
+        options=(
+            f"-c TimeZone=UTC -c statement_timeout={STATEMENT_TIMEOUT_MS}"
+            # What a filter is decides which index answers it, and what a name begins with whether one does.
+            " -c plan_cache_mode=force_custom_plan"
+        ),
         **KEEPALIVES,  # type: ignore[arg-type]
     )
     try:
@@ -166,7 +176,7 @@ def _open() -> psycopg.Connection:
 def _known(error: Exception) -> Exception:
     """Return what an error of the database means to who asked; itself where nothing is known of it."""
     original = error.orig if isinstance(error, DBAPIError) else error
-    if isinstance(original, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn):
+    if isinstance(original, _MISSING):
         return NotBuilt()
     if isinstance(original, psycopg.OperationalError | psycopg.InterfaceError):
         logger.warning("event=database_away error=%r", str(original).strip().splitlines()[:1])

@@ -108,6 +108,12 @@ class Unprocessable(Problem):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
+class TooBusy(Problem):
+    """Others come first for now."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+
 class DatabaseAway(Problem):
     """The database does not answer."""
 

@@ -9,7 +9,7 @@ with members as (
         ln(artists.playlist_appearances::double precision)::numeric as log_appearances,
         ln(artists.avg_followers)::numeric as log_followers,
         ln(artists.track_count::double precision)::numeric as log_tracks
-    from {{ ref('int_artist_clusters_serving') }} as clusters
+    from {{ ref('stg_ml__serving_clusters') }} as clusters
     inner join {{ ref('int_artists_measured') }} as artists on clusters.artist_uri = artists.artist_uri
 
 ),

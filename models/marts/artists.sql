@@ -15,7 +15,7 @@ with artists as (
 
 clusters as (
 
-    select * from {{ ref('int_artist_clusters_serving') }}
+    select * from {{ ref('stg_ml__serving_clusters') }}
 
 ),
 

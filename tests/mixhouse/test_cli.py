@@ -121,6 +121,23 @@ def test_training_before_a_build_says_to_build(database: str) -> None:
     assert_one_clear_line(mixhouse("train"), 5, "mixhouse build")
 
 
+@pytest.mark.parametrize("command", [["build"], ["run", "."], ["watch", "."], ["models"]], ids=lambda words: words[0])
+def test_a_wrong_rule_is_refused_before_anything_is_done(database: str, tmp_path: Path, command: list[str]) -> None:
+    done = mixhouse(*command, cwd=tmp_path, MIXHOUSE_RETRAIN_DAYS="a month")
+    assert_one_clear_line(done, 2, "MIXHOUSE_RETRAIN_DAYS is 'a month'", "whole number")
+    assert done.stdout == ""
+
+
+def test_models_say_by_which_rules_they_are_trained(database: str) -> None:
+    done = mixhouse("models", MIXHOUSE_RETRAIN_PLAYLISTS="7")
+    assert done.returncode == 0
+    assert re.findall(r"MIXHOUSE_RETRAIN_\w+=.*", done.stdout) == [
+        "MIXHOUSE_RETRAIN_PLAYLISTS=7  playlists",
+        "MIXHOUSE_RETRAIN_ARTISTS=50  artists",
+        "MIXHOUSE_RETRAIN_DAYS=30  days",
+    ]
+
+
 def test_debug_shows_the_traceback(database: str) -> None:
     done = mixhouse("--debug", "train")
     assert done.returncode == 5

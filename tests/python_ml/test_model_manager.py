@@ -8,8 +8,8 @@ import psycopg
 import pytest
 
 from python_ml import model_manager
-from python_ml.errors import FeaturesMissing, TrainingInProgress
-from python_ml.model_manager import Rules, State, decide, keep_fresh, read_state, train_all
+from python_ml.errors import FeaturesMissing, RulesInvalid, TrainingInProgress
+from python_ml.model_manager import Rules, State, decide, keep_fresh, read_rules, read_state, train_all
 from python_ml.train_models import TRAINING_LOCK
 from warehouse.database import connect
 
@@ -55,6 +55,32 @@ def test_an_old_training_is_repeated_when_anything_is_new() -> None:
     assert decide(POPULARITY, replace(old, unprocessed=0), Rules(), NOW).action == "nothing"
 
 
+@pytest.mark.parametrize("unset", [{}, {"MIXHOUSE_RETRAIN_DAYS": ""}])
+def test_rules_that_nobody_sets_are_the_usual_ones(unset: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in unset.items():
+        monkeypatch.setenv(name, value)
+    assert read_rules() == Rules() == Rules({POPULARITY: 100, TRENDS: 50}, timedelta(days=30))
+
+
+def test_each_rule_is_set_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MIXHOUSE_RETRAIN_PLAYLISTS", "1000")
+    assert read_rules() == Rules({POPULARITY: 1000, TRENDS: 50})
+    monkeypatch.setenv("MIXHOUSE_RETRAIN_ARTISTS", "0")
+    monkeypatch.setenv("MIXHOUSE_RETRAIN_DAYS", "999999999")
+    rules = read_rules()
+    assert rules == Rules({POPULARITY: 1000, TRENDS: 0}, timedelta(days=999999999))
+    assert decide(TRENDS, replace(FRESH, unprocessed=1), rules, NOW).action == "train"
+    assert decide(POPULARITY, replace(FRESH, unprocessed=1000), rules, NOW).action == "score"
+
+
+@pytest.mark.parametrize("value", ["many", "-1", "1.5", "1e3", " 7", "\u0663", "1000000000"])
+@pytest.mark.parametrize("name", ["MIXHOUSE_RETRAIN_PLAYLISTS", "MIXHOUSE_RETRAIN_ARTISTS", "MIXHOUSE_RETRAIN_DAYS"])
+def test_a_rule_that_is_no_number_is_refused_by_name(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(RulesInvalid, match=f"{name} is '{value}'; set it to a whole number"):
+        read_rules()
+
+
 # ----------------------------------------------------------------------------------------------------------------------
 # What is done
 
@@ -90,13 +116,6 @@ def test_what_changed_a_little_is_scored_and_what_changed_much_is_trained(stored
     [scored] = keep_fresh(connect, trigger="build")
     assert (scored.model, scored.rows_read, scored.error) == (POPULARITY, 3, None)
     assert keep_fresh(connect, trigger="build") == []
-    assert stored.execute(
-        "select pid, is_held_out from ml.playlist_predictions where run_id = %s order by pid", [scored.run_id]
-    ).fetchall() == [
-        (0, True),
-        (1, True),
-        (2, True),
-    ]
 
     change_playlists(stored, 101)
     [trained] = keep_fresh(connect, trigger="build")
@@ -107,6 +126,57 @@ def test_what_changed_a_little_is_scored_and_what_changed_much_is_trained(stored
         (POPULARITY, "succeeded", False, True, 3),
         (POPULARITY, "succeeded", True, False, 300),
     ]
+
+
+def test_a_changed_playlist_is_held_out_only_if_the_model_was_fitted_on_no_version_of_it(stored) -> None:
+    keep_fresh(connect, trigger="build")
+    held_out = "select pid, is_held_out from ml.playlist_predictions where run_id = %s and pid < 10 order by pid"
+    trained = stored.execute(held_out, [1]).fetchall()
+    assert {is_held_out for _, is_held_out in trained} == {True, False}
+    # Twice, since what a scoring says of it is not what the model was fitted on.
+    for _ in range(2):
+        change_playlists(stored, 10)
+        [scored] = keep_fresh(connect, trigger="build")
+        assert stored.execute(held_out, [scored.run_id]).fetchall() == trained
+
+    stored.execute(
+        "create temporary table another as select * from features.playlist_features where pid = 0;"
+        " update another set pid = 300; insert into features.playlist_features select * from another"
+    )
+    [scored] = keep_fresh(connect, trigger="build")
+    assert stored.execute(
+        "select pid, is_held_out from ml.playlist_predictions where run_id = %s", [scored.run_id]
+    ).fetchall() == [(300, True)]
+
+
+def test_what_serves_is_the_latest_that_the_serving_training_or_its_model_said(stored) -> None:
+    keep_fresh(connect, trigger="build")
+    change_playlists(stored, 3)
+    keep_fresh(connect, trigger="build")
+    # What failed, what is under way, and a training that does not serve say nothing.
+    stored.execute(
+        "insert into ml.model_runs (model, trigger, status, scored_with, params, library_versions) values"
+        " ('playlist_popularity', '', 'failed', 1, '{}', '{}'), ('playlist_popularity', '', 'running', 1, '{}', '{}'),"
+        " ('playlist_popularity', '', 'succeeded', null, '{}', '{}');"
+        " insert into ml.playlist_predictions (run_id, pid, predicted_followers, is_held_out, predicted_at)"
+        " select run_id, 0, 1, true, now() from ml.model_runs where run_id > 3"
+    )
+    serving = "select run_id, count(*), count(distinct {}), min({}) from ml.{} group by run_id order by run_id"
+    assert stored.execute(serving.format("pid", "pid", "serving_predictions")).fetchall() == [
+        (1, 297, 297, 3),
+        (3, 3, 3, 0),
+    ]
+    assert stored.execute(serving.format("artist_uri", "cluster_id", "serving_clusters")).fetchall() == [
+        (2, 150, 150, 0)
+    ]
+
+
+def test_what_is_done_follows_the_rules_of_the_environment(stored, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep_fresh(connect, trigger="build")
+    change_playlists(stored, 3)
+    monkeypatch.setenv("MIXHOUSE_RETRAIN_PLAYLISTS", "2")
+    [outcome] = keep_fresh(connect, trigger="build")
+    assert (outcome.rows_read, outcome.scored_with) == (300, None)
 
 
 def test_a_playlist_that_changes_back_is_scored_again(stored) -> None:

@@ -1,7 +1,10 @@
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+from conftest import skewed_playlists
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.metrics import r2_score
 from sklearn.model_selection import train_test_split
@@ -116,6 +119,46 @@ def test_a_planted_effect_lets_a_challenger_serve_and_is_found_by_every_measure(
     permutation = found.importances["permutation"]
     assert set(permutation.nlargest(2).index) == {"num_edits", "has_description"}
     assert permutation.drop(["num_edits", "has_description"]).abs().max() < permutation["has_description"] / 10
+
+
+def standardised(feature: pd.Series) -> pd.Series:
+    return (feature - feature.mean()) / feature.std()
+
+
+def counts_of_one_rate(playlists: pd.DataFrame, draw: np.random.Generator) -> np.ndarray:
+    """Poisson counts; edits raise the rate of long playlists and lower that of short ones."""
+    length, edits = standardised(playlists["num_tracks"]), np.log(playlists["num_edits"]) - 2
+    return 1 + draw.poisson(np.exp(-0.5 + 1.5 * edits * np.sign(length) + 0.5 * length))
+
+
+def found_or_not(playlists: pd.DataFrame, draw: np.random.Generator) -> np.ndarray:
+    """Half are never found, whatever they are like; how many follow the others hangs on what these are like."""
+    likeness = sum(standardised(playlists[name]) for name in ("num_tracks", "title_length", "genre_number"))
+    is_found = draw.random(len(playlists)) < 0.5
+    return np.where(is_found, 1 + np.ceil(np.exp(4 + likeness + draw.normal(0, 0.1, len(playlists)))), 1)
+
+
+@pytest.mark.parametrize(
+    ("challenger", "other", "count", "followers"),
+    [
+        ("poisson_boosting", "two_part", 3_000, counts_of_one_rate),
+        ("two_part", "poisson_boosting", 4_000, found_or_not),
+    ],
+)
+def test_each_challenger_beats_both_others_where_followers_come_about_as_it_assumes(
+    challenger: str, other: str, count: int, followers: Callable[[pd.DataFrame, np.random.Generator], np.ndarray]
+) -> None:
+    playlists = skewed_playlists(count, 4)
+    playlists = playlists.assign(num_followers=followers(playlists, np.random.default_rng(104)).astype("float64"))
+    trained = playlist_popularity.train(playlists, other)
+    assert trained.champion == challenger
+    # Differences spread no more than both together, so that this is more than what a champion has to show.
+    values = measured(trained)
+    gain, spread = (
+        values["specified_forest", "rmse", "log1p", split] + sign * values[challenger, "rmse", "log1p", split]
+        for split, sign in (("repeated_mean", -1), ("repeated_sd", 1))
+    )
+    assert gain > 2.776 * spread
 
 
 def test_with_shuffled_followers_every_score_falls_to_the_baseline_and_the_champion_stays(nothing):

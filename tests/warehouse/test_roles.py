@@ -30,6 +30,7 @@ ML = {
         *("playlist_predictions", "artist_clusters"),
     )
 }
+SERVING = {"ml.serving_predictions", "ml.serving_clusters"}
 BUILDS = {"ops.builds", "ops.built_slices"}
 OPS = {"ops.loads"} | BUILDS
 # Stand-ins for what dbt makes.
@@ -43,7 +44,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "update": {"staging.slices", "ops.loads"},
     },
     "transformer": {
-        "select": LANDED | LANDED_VIEWS | ML | VIEWS | TABLES | BUILDS,
+        "select": LANDED | LANDED_VIEWS | ML | SERVING | VIEWS | TABLES | BUILDS,
         "insert": TABLES | BUILDS,
         "update": TABLES | BUILDS,
         "delete": TABLES,
@@ -51,12 +52,12 @@ MAY: dict[str, dict[str, set[str]]] = {
         "create in": {"staging", "intermediate", "features", "marts", "insights"},
     },
     "ml": {
-        "select": ML | {"features.things"},
+        "select": ML | SERVING | {"features.things"},
         "insert": ML,
         "update": {"ml.model_runs"},
         "delete": {"ml.playlist_predictions", "ml.artist_clusters", "ml.models"},
     },
-    "web": {"select": ML | OPS | {"marts.things", "insights.things"}},
+    "web": {"select": ML | SERVING | OPS | {"marts.things", "insights.things"}},
     "reporter": {"select": {"marts.things", "insights.things"}},
 }
 

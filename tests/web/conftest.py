@@ -19,13 +19,14 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import flask.testing
 import psycopg
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from commands import Warehouse
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 from serving import Process, Server
 
 from loaders.synthetic import write_slices
@@ -73,7 +74,10 @@ def new_web_warehouse(web_server: dict[str, str], tmp_path_factory: pytest.TempP
         if filled and not filled_template:
             folder = tmp_path_factory.mktemp("playlists")
             write_slices(folder, 1_000, seed=1)
-            create("web_template", "template1").run("mixhouse", "run", folder)
+            template = create("web_template", "template1")
+            template.run("mixhouse", "run", folder)
+            # Roles are the server's, and are made by the first `mixhouse serve`: no test is to depend on which it is.
+            template.run("mixhouse", "db", "roles")
             filled_template.append("web_template")
         return create(f"web_{next(numbers)}", filled_template[0] if filled else "template1")
 
@@ -86,14 +90,31 @@ def web_warehouse(new_web_warehouse: NewWarehouse) -> Warehouse:
     return new_web_warehouse()
 
 
+NewApplication = Callable[..., flask.Flask]
+
+
 @pytest.fixture
-def client(web_warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> flask.testing.FlaskClient:
-    """Asks the application on `web_warehouse`, in this process."""
+def new_application(monkeypatch: pytest.MonkeyPatch) -> Iterator[NewApplication]:
+    """Makes the application on a warehouse, in this process, with settings of the test's own."""
     from web.app import Settings, create_app
 
-    for name, value in web_warehouse.variables.items():
-        monkeypatch.setenv(name, value)
-    return create_app(Settings(secret_key=b"for tests only")).test_client()
+    made: list[flask.Flask] = []
+
+    def make(warehouse: Warehouse, **settings: Any) -> flask.Flask:
+        for name, value in warehouse.variables.items():
+            monkeypatch.setenv(name, value)
+        made.append(create_app(Settings(secret_key=b"for tests only", **settings)))
+        return made[-1]
+
+    yield make
+    for app in made:
+        app.extensions["warehouse"].engine.dispose()
+
+
+@pytest.fixture
+def client(web_warehouse: Warehouse, new_application: NewApplication) -> flask.testing.FlaskClient:
+    """Asks the application on `web_warehouse`, in this process."""
+    return new_application(web_warehouse).test_client()
 
 
 def api_key(warehouse: Warehouse) -> str:
@@ -171,6 +192,8 @@ def browser() -> Iterator[Browser]:
         pytest.skip("no Chromium on this machine")
     # Chromium has no sandbox for root.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    # Other tests, and a worker, share the processors: what is late is not what is tested here.
+    expect.set_options(timeout=15_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=arguments)
         yield browser
@@ -257,3 +280,55 @@ def assert_accessible() -> Callable[[Page], None]:
         assert widths[0] <= widths[1], f"{page.url} is {widths[0]} pixels wide on a screen of {widths[1]}"
 
     return check
+
+
+@pytest.fixture(scope="session")
+def eventful_warehouse(new_web_warehouse: NewWarehouse) -> Warehouse:
+    """A warehouse as `web_warehouse`, in which artists and genres rose and fell, and something was refused.
+
+    Made playlists have no trends, and a thousand are too few for months. An artist has a name that is a script.
+    """
+    warehouse = new_web_warehouse()
+    with warehouse.connect() as connection:
+        connection.execute((Path(__file__).with_name("events.sql")).read_bytes())
+    return warehouse
+
+
+@pytest.fixture
+def eventful_app(eventful_warehouse: Warehouse, new_application: NewApplication) -> flask.Flask:
+    """The application on `eventful_warehouse`, in this process."""
+    return new_application(eventful_warehouse)
+
+
+@pytest.fixture(scope="session")
+def eventful_address(eventful_warehouse: Warehouse, session_servers: StartServer) -> str:
+    """The address of a server on `eventful_warehouse`, with a worker."""
+    return session_servers(eventful_warehouse).address
+
+
+@pytest.fixture(scope="session")
+def untrained_warehouse(new_web_warehouse: NewWarehouse) -> Warehouse:
+    """Loaded and built, with no model: what a build leaves if there is nothing to train."""
+    warehouse = new_web_warehouse()
+    with warehouse.connect() as connection:
+        connection.execute("update ml.model_runs set serving = false")
+        connection.execute(
+            "truncate insights.playlist_performance, insights.playlist_recommendations,"
+            " insights.artist_recommendations, insights.model_performance, insights.model_candidates,"
+            " insights.feature_importances"
+        )
+        connection.execute(
+            "update marts.playlists set predicted_followers = null, predicted_low = null, predicted_high = null,"
+            " confidence_score = null, last_processed = null"
+        )
+        connection.execute(
+            "update insights.overview set playlists_predicted = 0, artists_clustered = 0, popularity_error = null,"
+            " popularity_error_of_a_constant = null, clustering_silhouette = null"
+        )
+    return warehouse
+
+
+@pytest.fixture
+def untrained_app(untrained_warehouse: Warehouse, new_application: NewApplication) -> flask.Flask:
+    """The application on `untrained_warehouse`, in this process."""
+    return new_application(untrained_warehouse)

@@ -2,13 +2,14 @@
 
 from typing import Literal
 
-from flask_openapi3 import APIBlueprint, Tag
+import flask
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
+from web.api.resource import blueprint
 from web.database import warehouse
-from web.problems import ProblemDocument
 
-blueprint = APIBlueprint("operations", __name__, abp_tags=[Tag(name="Operations")])
+operations = blueprint("operations", "Operations", "How the server is.")
 
 
 class Health(BaseModel):
@@ -24,13 +25,23 @@ class Readiness(BaseModel):
     is_built: bool = Field(description="Whether the marts are there; analyses answer 409 until they are.")
 
 
-@blueprint.get("/healthz", summary="Say that the server is alive", responses={200: Health})
+@operations.get("/healthz", summary="Say that the server is alive", responses={200: Health})
 def healthz() -> dict[str, str]:
     """Say that the server answers, whether or not the database does."""
     return {"status": "ok"}
 
 
-@blueprint.get("/readyz", summary="Say whether the database answers", responses={200: Readiness, 503: ProblemDocument})
+@operations.get("/readyz", summary="Say whether the database answers", responses={200: Readiness})
 def readyz() -> dict[str, object]:
     """Say whether the database answers, and whether anything is built."""
     return Readiness(is_built=warehouse().is_built()).model_dump()
+
+
+@operations.get(
+    "/metrics",
+    summary="Give figures for Prometheus",
+    responses={200: {"description": "Figures", "content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+def metrics() -> flask.Response:
+    """Requests, the pool of connections, runs and the warehouse, in the text format."""
+    return flask.Response(generate_latest(flask.current_app.extensions["metrics"]), content_type=CONTENT_TYPE_LATEST)

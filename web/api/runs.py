@@ -3,22 +3,23 @@
 from datetime import datetime
 from typing import Literal
 
-from flask_openapi3 import APIBlueprint, Tag
+import flask
 from pydantic import BaseModel, ConfigDict, Field
 
 from web import jobs
 from web.access import caller
-from web.database import warehouse
+from web.api.resource import MOST_JSON_BYTES, Problem, answer, blueprint
+from web.database import Row, warehouse
 from web.limits import STARTING, limiter
-from web.problems import NotFound, ProblemDocument
+from web.problems import NotFound
 
-blueprint = APIBlueprint("runs", __name__, abp_tags=[Tag(name="Runs", description="Long work, done by the worker.")])
+runs = blueprint("runs", "Runs", "Long work, done by the worker.")
 
 
 class RunRequest(BaseModel):
     """What to do."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     kind: jobs.Kind = Field(
         default="build",
@@ -71,36 +72,41 @@ class RunList(BaseModel):
     runs: list[Run]
 
 
-@blueprint.post(
+@runs.before_request
+def _keep_small() -> None:
+    flask.request.max_content_length = MOST_JSON_BYTES
+
+
+@runs.post(
     "/runs",
     summary="Start a run",
-    responses={202: Run, 401: ProblemDocument, 409: ProblemDocument, 429: ProblemDocument, 503: ProblemDocument},
+    responses={202: Run, 409: Problem, 429: Problem},
     security=[{"key": []}],
 )
 @limiter.limit(STARTING)
-def start_run(body: RunRequest) -> tuple[dict[str, object], int, dict[str, str]]:
+def start_run(body: RunRequest) -> flask.Response:
     """Queue a run. `GET /runs/{run_id}` says how far it is; 409 while one of the same kind is under way."""
     with warehouse().connection() as connection:
         run_id = jobs.start_run(connection, body.kind, caller() or "page")
-    return _run(run_id), 202, {"Location": f"/runs/{run_id}"}
+    return answer(Run.model_validate(_run(run_id)), 202, {"Location": f"/runs/{run_id}"})
 
 
-@blueprint.get("/runs", summary="List the latest runs", responses={200: RunList, 503: ProblemDocument})
-def list_runs() -> dict[str, object]:
+@runs.get("/runs", summary="List the latest runs", responses={200: RunList})
+def list_runs() -> flask.Response:
     """The latest hundred, newest first."""
-    return RunList.model_validate({"runs": warehouse().rows("runs")}).model_dump(mode="json")
+    return answer(RunList.model_validate({"runs": warehouse().rows("runs")}))
 
 
-@blueprint.get("/runs/<int:run_id>", summary="Say how far a run is", responses={200: RunWithLog, 404: ProblemDocument})
-def get_run(path: RunPath) -> dict[str, object]:
+@runs.get("/runs/<run_id>", summary="Say how far a run is", responses={200: RunWithLog, 404: Problem})
+def get_run(path: RunPath) -> flask.Response:
     """A run with its log, of which it has the latest thousand lines."""
-    found = _run(path.run_id)
+    row = _run(path.run_id)
     messages = warehouse().rows("run_messages", run_id=path.run_id)
-    return found | {"messages": [RunMessage.model_validate(row).model_dump(mode="json") for row in messages]}
+    return answer(RunWithLog.model_validate(row | {"messages": messages}))
 
 
-def _run(run_id: int) -> dict[str, object]:
+def _run(run_id: int) -> Row:
     row = warehouse().row("run", run_id=run_id)
     if row is None:
         raise NotFound(f"There is no run {run_id}.")
-    return Run.model_validate(row).model_dump(mode="json")
+    return row

@@ -3,9 +3,23 @@
 import dash
 import flask
 
-from web.pages import components, overview, run, runs, shell, sign_in
+from web.pages import (
+    artist,
+    artists,
+    components,
+    genres,
+    lineage,
+    overview,
+    playlist,
+    popularity,
+    quality,
+    run,
+    runs,
+    shell,
+    sign_in,
+)
 
-PAGES = (overview, runs, run)
+PAGES = (overview, popularity, playlist, artists, artist, genres, runs, run, quality, lineage)
 """In the order of the navigation. Each has `PATH`, `NAME`, `TITLE`, `layout(**parts of the address)`, and
 `register(dash_app)` for what happens in it."""
 

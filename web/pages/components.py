@@ -1,6 +1,6 @@
 """What pages are made of: numbers and dates for people, tables, charts, figures with a caption."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from dash import MATCH, Input, Output, dcc, html
 
 from web.database import Row
+from web.problems import Problem
 
 Component = Any
 Column = dict[str, Any]
@@ -72,6 +73,7 @@ def column(
     if kind in _FORMATS:
         made |= {
             "type": "rightAligned",
+            "width": 120,
             "filter": "agNumberColumnFilter",
             "valueFormatter": {"function": _FORMATS[kind]},
         }
@@ -203,3 +205,19 @@ def row_data(rows: Sequence[Row], columns: Sequence[Column]) -> list[Row]:
     fields = {made["field"] for made in columns}
     fields |= {made["cellRendererParams"]["path"] for made in columns if "cellRendererParams" in made}
     return [{field: _plain(row.get(field)) for field in sorted(fields)} for row in rows]
+
+
+LONG: Column = {"width": 560, "minWidth": 240, "wrapText": True, "autoHeight": True, "cellClass": "long"}
+"""Options of a column with sentences, which are read as a whole."""
+WRAPPED: Column = {"wrapHeaderText": True, "autoHeaderHeight": True}
+"""Options of a column whose heading is longer than its values."""
+FEW: Column = WRAPPED | {"floatingFilter": False}
+"""Options of the columns of a table that has few rows at any time: nobody needs to search it."""
+
+
+def told(answer: Callable[[], Component]) -> Component:
+    """Return the answer of a callback, or what kept it back in words."""
+    try:
+        return answer()
+    except Problem as problem:
+        return dmc.Alert(problem.detail, color="red", role="alert")

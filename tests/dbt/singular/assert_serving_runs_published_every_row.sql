@@ -1,17 +1,16 @@
--- A serving run has a result for each row of features that it read: no playlist and no artist is left without.
-with published as (
+-- What serves has a result for each row of features that the training read: no playlist and no artist is left without.
+-- What was scored with its model since may have added some.
+with results as (
 
     select
-        run_id,
-        count(*) as rows_published
-    from {{ ref('stg_ml__playlist_predictions') }}
-    group by run_id
+        'playlist_popularity' as model_name,
+        count(*) as rows_serving
+    from {{ ref('stg_ml__serving_predictions') }}
     union all
     select
-        run_id,
-        count(*) as rows_published
-    from {{ ref('stg_ml__artist_clusters') }}
-    group by run_id
+        'artist_trends' as model_name,
+        count(*) as rows_serving
+    from {{ ref('stg_ml__serving_clusters') }}
 
 )
 
@@ -19,7 +18,7 @@ select
     runs.run_id,
     runs.model_name,
     runs.rows_read,
-    published.rows_published
+    results.rows_serving
 from {{ ref('stg_ml__model_runs') }} as runs
-left join published on runs.run_id = published.run_id
-where runs.is_serving and runs.rows_read != coalesce(published.rows_published, 0)
+left join results on runs.model_name = results.model_name
+where runs.is_serving and runs.rows_read > coalesce(results.rows_serving, 0)

@@ -9,4 +9,4 @@ select
     confidence_score,
     is_held_out,
     predicted_at
-from {{ source('ml', 'playlist_predictions') }}
+from {{ source('ml', 'serving_predictions') }}

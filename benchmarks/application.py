@@ -1,7 +1,7 @@
 """Measure the web application: answers beside the bare minimum, many clients at once, pages in a browser, queries.
 
     make bench-web                                            with 100 slices
-    .venv/bin/python benchmarks/web.py --slices 5 --seconds 10   less of it
+    .venv/bin/python benchmarks/application.py --slices 5 --seconds 10   less of it
 
 The real server is started, on loopback, beside made slices of the official size that are loaded, built and trained.
 Results go to `benchmarks/results/web.json`, with the machine. It needs chromium for the pages.

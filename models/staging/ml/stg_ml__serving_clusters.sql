@@ -6,4 +6,4 @@ select
     cluster_id,
     similarity_score,
     assigned_at
-from {{ source('ml', 'artist_clusters') }}
+from {{ source('ml', 'serving_clusters') }}
