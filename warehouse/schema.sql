@@ -435,8 +435,8 @@ comment on column ops.builds.is_full_refresh is
 'Whether models were built as a whole that are else built slice by slice.';
 comment on column ops.builds.state is 'What it was built from and what it made; null if dbt failed.';
 
--- Runs: what people, programs and the schedule have asked for, and what came of it. The queue itself is procrastinate's,
--- in schema jobs; this is what people are shown of it, and stays.
+-- Runs: what people, programs and the schedule have asked for, and what came of it. The queue itself is
+-- procrastinate's, in schema jobs; this is what people are shown of it, and stays.
 create table if not exists ops.runs (
     run_id bigint generated always as identity primary key,
     kind text not null check (kind in ('build', 'train', 'docs')),

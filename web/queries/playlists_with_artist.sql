@@ -1,6 +1,7 @@
--- The playlists with the most followers that carry an artist. One that is in up to some thousand places is looked for in
--- these. One that is in more is met early when the most followed playlists are looked through one by one, and not beyond
--- the first 600: that an artist in more than 8,000 places of a million playlists is in none of them is next to impossible.
+-- The playlists with the most followers that carry an artist. One that is in up to some thousand places is looked
+-- for in these. One that is in more is met early when the most followed playlists are looked through one by one,
+-- and not beyond the first 600: that an artist in more than 8,000 places of a million playlists is in none of them
+-- is next to impossible.
 with few as (
 
     select

@@ -7,7 +7,7 @@ with serving as (
 
 unseen as (
 
-    select pid from {{ ref('int_playlist_predictions_serving') }}
+    select pid from {{ ref('stg_ml__serving_predictions') }}
     where is_held_out
 
 ),
