@@ -27,7 +27,7 @@ Found = TypeVar("Found")
 MIXHOUSE = Path(sys.executable).parent / "mixhouse"
 
 
-def wait_for(look: Callable[[], Found], seconds: float = 30, what: str = "") -> Found:
+def wait_for(look: Callable[[], Found], seconds: float = 60, what: str = "") -> Found:
     """Look until there is something true, and return it."""
     deadline = time.monotonic() + seconds
     while True:
@@ -71,7 +71,7 @@ class Process:
     def said(self) -> str:
         return "".join(self.log)
 
-    def wait_until_it_says(self, pattern: str, seconds: float = 30) -> re.Match[str]:
+    def wait_until_it_says(self, pattern: str, seconds: float = 60) -> re.Match[str]:
         def look() -> re.Match[str] | None:
             found = re.search(pattern, self.said)
             assert found or self.popen.poll() is None, f"ended with {self.popen.returncode}:\n{self.said}"
@@ -84,15 +84,22 @@ class Process:
         found = psutil.Process(self.popen.pid).children(recursive=True)
         return [process for process in found if set(words) <= set(command_line(process))]
 
-    def end(self, number: int = signal.SIGTERM, seconds: float = 20) -> int:
+    def end(self, number: int = signal.SIGTERM, seconds: float = 30) -> int:
         """End it by a signal, and see that nothing of it is left."""
         if self.popen.poll() is None:
             started = self.descendants()
             os.kill(self.popen.pid, number)
             self.popen.wait(seconds)
-            _, left = psutil.wait_procs(started, timeout=5)
-            assert not left, f"left behind: {[command_line(process) for process in left]}"
+            wait_for(lambda: not any(map(is_alive, started)), 10, f"the end of {[*map(command_line, started)]}")
         return self.popen.returncode
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Say whether it runs; what has ended and nobody asks about, as in some containers, does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def command_line(process: psutil.Process) -> list[str]:
@@ -145,7 +152,7 @@ class Server:
         assert answer.status == 202, answer.body
         return int(answer.json()["run_id"])
 
-    def wait_for_run(self, run_id: int, *statuses: str, seconds: float = 90) -> dict[str, Any]:
+    def wait_for_run(self, run_id: int, *statuses: str, seconds: float = 120) -> dict[str, Any]:
         wait_for(lambda: self.run(run_id)["status"] in statuses, seconds, f"run {run_id}: {self.run(run_id)}")
         return self.run(run_id)
 

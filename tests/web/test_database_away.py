@@ -61,6 +61,6 @@ def test_a_database_that_is_stopped_is_waited_for(
         page.close()
         alone.run("mixhouse", "db", "stop")
         # It ends as well while there is nothing to say good-bye to.
-        assert process.end(seconds=15) == 0
+        assert process.end(seconds=20) == 0
     finally:
         process.end()
