@@ -3,7 +3,7 @@
 import functools
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import flask
 import pandas as pd
 import psycopg
 from flask_caching import Cache
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, CursorResult, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
@@ -53,9 +53,10 @@ class Warehouse:
             poolclass=QueuePool,
             pool_size=POOL_SIZE,
             max_overflow=POOL_SIZE,
-            pool_pre_ping=True,
             pool_timeout=5,
         )
+        # A statement that is alone needs no transaction, which would cost two more ways to the server.
+        self._alone = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self.cache = cache
         self._version = ""
         self._version_read = -STALE_SECONDS
@@ -68,6 +69,8 @@ class Warehouse:
             DatabaseAway: There is none to be had, or it broke.
             NotBuilt: A relation is not there yet.
         """
+        # Those that wait in the pool may be of a server that was started again since; asking on one replaces them all.
+        self.rows("is_alive")
         try:
             with self.engine.begin() as connection:
                 yield connection
@@ -84,8 +87,8 @@ class Warehouse:
         Raises:
             DatabaseAway, NotBuilt: As `connection`.
         """
-        with self.connection() as connection:
-            return [dict(row) for row in connection.execute(_statement(query), parameters).mappings()]
+        _, found = self._read(query, parameters, lambda result: [dict(row) for row in result.mappings()])
+        return list(found)
 
     def row(self, query: str, **parameters: object) -> Row | None:
         """Return the first row of a query; None if there is none."""
@@ -106,11 +109,31 @@ class Warehouse:
         key = f"{self.version()}:frame:{query}:{sorted(parameters.items())!r}"
         found: pd.DataFrame | None = self.cache.get(key)
         if found is None:
-            with self.connection() as connection:
-                result = connection.execute(_statement(query), parameters)
-                found = pd.DataFrame.from_records(result.fetchall(), columns=list(result.keys()), coerce_float=True)
+            columns, rows = self._read(query, parameters, lambda result: result.fetchall())
+            found = pd.DataFrame.from_records(rows, columns=columns, coerce_float=True)
             self.cache.set(key, found)
         return found
+
+    def _read(
+        self, query: str, parameters: Mapping[str, object], take: Callable[[CursorResult[Any]], Sequence[Any]]
+    ) -> tuple[list[str], Sequence[Any]]:
+        """Return the columns of a query, and what is taken of its result."""
+
+        def read() -> tuple[list[str], Sequence[Any]]:
+            with self._alone.connect() as connection:
+                result = connection.execute(_statement(query), parameters)
+                return list(result.keys()), take(result)
+
+        try:
+            try:
+                return read()
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+                # Of a server that was started again since, and with it all that waited in the pool.
+                return read()
+        except (DBAPIError, psycopg.Error) as error:
+            raise _known(error) from error
 
     @contextmanager
     def stream(self, query: str, **parameters: object) -> Iterator[tuple[Sequence[str], Iterator[Sequence[Any]]]]:

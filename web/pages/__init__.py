@@ -38,6 +38,8 @@ def register(app: flask.Flask) -> dash.Dash:
         suppress_callback_exceptions=True,
         add_log_handler=False,
         enable_mcp=False,
+        # Else each request, also of the API, is handed to a thread of its own.
+        use_async=False,
         meta_tags=[{"name": "color-scheme", "content": "dark"}],
         index_string=shell.INDEX,
     )
