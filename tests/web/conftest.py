@@ -27,14 +27,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from commands import Warehouse
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
-from serving import Process, Server
+from serving import SCREENSHOTS, Process, Server
 
 from loaders.synthetic import write_slices
 from warehouse import embedded
-from warehouse.settings import PROJECT_ROOT
 
-# Before the fixtures of the session take away what is the developer's.
-SCREENSHOTS = Path(os.environ.get("MIXHOUSE_SCREENSHOTS") or PROJECT_ROOT / "reports" / "screenshots")
 IN_CI = bool(os.environ.get("CI"))
 WIDE, NARROW = 1440, 360
 

@@ -21,9 +21,12 @@ import psutil
 from commands import Warehouse
 
 from warehouse.pipeline import BUILD_LOCK
+from warehouse.settings import PROJECT_ROOT
 
 Found = TypeVar("Found")
 
+# Read before the fixtures of the session take away what is the developer's.
+SCREENSHOTS = Path(os.environ.get("MIXHOUSE_SCREENSHOTS") or PROJECT_ROOT / "reports" / "screenshots")
 MIXHOUSE = Path(sys.executable).parent / "mixhouse"
 
 

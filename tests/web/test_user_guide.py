@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 from commands import Warehouse
-from conftest import SCREENSHOTS
 from playwright.sync_api import Locator, Page, expect
-from serving import Server
+from serving import SCREENSHOTS, Server
 
 from warehouse.settings import PROJECT_ROOT
 

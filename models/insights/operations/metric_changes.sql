@@ -1,5 +1,3 @@
-{{ config(materialized='view') }}
-
 with trainings as (
 
     select * from {{ ref('int_trainings_compared') }}
