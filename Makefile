@@ -13,7 +13,7 @@ SEED ?= 1
 export MPD ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint install lock bench bench-synthetic bench-load bench-build bench-ml
+.PHONY: help demo serve test lint install lock bench bench-synthetic bench-load bench-build bench-ml bench-web
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -38,21 +38,25 @@ else
 endif
 
 # Exit code 1 says that some input was refused; what was not deserves its report.
-run-and-show = show() { $(BIN)/mixhouse run "$$@" || [ $$? -eq 1 ] && $(BIN)/mixhouse report && $(BIN)/mixhouse status; }; show
+run-and-show = show() { $(BIN)/mixhouse run "$$@" || [ $$? -eq 1 ] && $(BIN)/mixhouse report && $(BIN)/mixhouse docs && \
+	$(BIN)/mixhouse status; }; show
+
+serve: install ## the web application and the API, at http://127.0.0.1:8000; Ctrl-C ends it
+	@$(BIN)/mixhouse serve
 
 test: lint ## every check and every test
-	@$(BIN)/pytest --numprocesses 2 --dist loadgroup tests/project tests/warehouse tests/loaders tests/python_ml tests/mixhouse tests/integration
+	@$(BIN)/pytest --numprocesses 2 --dist loadgroup tests/project tests/warehouse tests/loaders tests/python_ml tests/mixhouse tests/web tests/integration
 
 lint: install ## the checks that need no database
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/sqlfluff lint --processes 2 models tests/dbt macros warehouse/schema.sql warehouse/roles.sql
+	$(BIN)/sqlfluff lint --processes 2 models tests/dbt macros web/queries warehouse/schema.sql warehouse/roles.sql
 	@mkdir -p .mixhouse/lint && cp profiles.example.yml .mixhouse/lint/profiles.yml
 	$(BIN)/dbt --quiet --warn-error parse --no-partial-parse --show-all-deprecations \
 		--profiles-dir .mixhouse/lint --target-path .mixhouse/lint/target --log-path .mixhouse/lint/logs
 
-bench: bench-synthetic bench-load bench-build bench-ml ## measure everything; results go to benchmarks/results
+bench: bench-synthetic bench-load bench-build bench-ml bench-web ## measure everything; results go to benchmarks/results
 
 bench-synthetic: install ## measure the generator
 	$(BIN)/python benchmarks/synthetic.py
@@ -65,6 +69,9 @@ bench-build: install ## measure the build beside DuckDB, an added slice, look-up
 
 bench-ml: install ## measure training, scoring and publishing at 100,000 and 1,000,000 playlists
 	$(BIN)/python benchmarks/ml.py
+
+bench-web: install ## measure the web application: answers, many clients, pages in chromium, queries
+	$(BIN)/python benchmarks/application.py
 
 $(VENV)/bench-installed: $(VENV)/installed benchmarks/requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \

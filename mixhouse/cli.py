@@ -24,7 +24,7 @@ from mixhouse.console import ERR, OUT, counted, printable, progress, set_up_logg
 from mixhouse.loading import load_progress, print_load, print_rejects
 from warehouse import embedded, pipeline
 from warehouse.database import connect, environment, uses_embedded_server
-from warehouse.dbt import run_dbt, target_folder
+from warehouse.dbt import write_docs
 from warehouse.errors import BuildError, DatabaseError
 from warehouse.roles import ROLES, apply_roles, create_user, exists, grant_roles
 from warehouse.settings import PROJECT_ROOT, home
@@ -51,7 +51,8 @@ Exit codes:
 
 NOT_BUILT = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
 """What the database says of marts that were never built, or built by an older version."""
-REPORT = PROJECT_ROOT / "reports" / "latest.html"
+REPORTS = PROJECT_ROOT / "reports"
+REPORT = REPORTS / "latest.html"
 
 
 STRICT = click.option(
@@ -344,23 +345,27 @@ def models() -> None:
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    default=REPORT,
-    help="The file to write.",
+    help="Write this file and no other.",
     metavar="FILE",
 )
 @click.option("--open", "show", is_flag=True, help="Open it in the browser.")
-def report(output: Path, show: bool) -> None:
+def report(output: Path | None, show: bool) -> None:
     """Write the performance report: one HTML file with charts, that opens without a network.
+
+    It is reports/latest.html, and a copy that is named by the last runs of the models and stays when others come.
+    While nothing is trained or scored, the next report replaces both.
 
     \b
     Example:
       mixhouse report --open
     """
-    from python_ml.reports import write_report
+    from python_ml.reports import write_report, write_reports
 
     with connect() as connection:
-        written = write_report(connection, output)
+        written, kept = (write_report(connection, output), None) if output else write_reports(connection, REPORTS)
     OUT.print(f"Report: {_from_here(written)}", markup=False)
+    if kept:
+        OUT.print(f"Kept as {_from_here(kept)}", markup=False)
     if show:
         webbrowser.open(written.absolute().as_uri())
 
@@ -369,7 +374,7 @@ def report(output: Path, show: bool) -> None:
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    default=PROJECT_ROOT / "reports" / "dbt-docs.html",
+    default=REPORTS / "dbt-docs.html",
     help="The file to write.",
     metavar="FILE",
 )
@@ -382,9 +387,9 @@ def docs(output: Path, show: bool) -> None:
       mixhouse docs --open
     """
     with progress("Writing the docs") as advance:
-        run_dbt(["docs", "generate", "--static"], environment(), lambda name, done, total: advance(done, total, name))
+        written = write_docs(environment(), lambda name, done, total: advance(done, total, name))
     output.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(target_folder() / "static_index.html", output)
+    shutil.copyfile(written, output)
     OUT.print(f"Docs: {_from_here(output)}", markup=False)
     if show:
         webbrowser.open(output.absolute().as_uri())
@@ -406,6 +411,155 @@ def status() -> None:
             found = summary.read(connection)
     is_recent = REPORT.exists() and (found.built_at is None or REPORT.stat().st_mtime >= found.built_at.timestamp())
     OUT.print(summary.render(found, _from_here(REPORT) if is_recent else None, _own_name()))
+
+
+class Schedule(click.ParamType[str | None]):
+    """When the worker brings everything up to date: as in crontab, or never."""
+
+    name = "CRONTAB"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str | None:
+        """Refuse what cannot be read as a time."""
+        if value == "never":
+            return None
+        from web.jobs import check_schedule
+
+        try:
+            check_schedule(value)
+        except ValueError as error:
+            self.fail(f"{value!r} is no schedule as in crontab, such as '0 3 * * *': {error}", param, ctx)
+        return str(value)
+
+
+SCHEDULE = click.option(
+    "--schedule",
+    type=Schedule(),
+    default="0 3 * * *",
+    show_default=True,
+    envvar="MIXHOUSE_SCHEDULE",
+    help="When the worker brings everything up to date, as in crontab and UTC; or: never.",
+)
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to serve at.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 for a free one.")
+@click.option(
+    "--anonymous",
+    type=click.Choice(["nothing", "reading", "pages"]),
+    show_default="pages on this machine alone, else nothing",
+    help="What needs no API key: nothing, reading, or reading and starting runs in pages.",
+)
+@click.option("--worker/--no-worker", "with_worker", default=True, show_default=True, help="Start a worker as well.")
+@click.option(
+    "--trusted-proxy",
+    metavar="ADDRESS",
+    help="A proxy that does TLS; believe its X-Forwarded-For, -Host and -Proto. Everything then needs a key.",
+)
+@SCHEDULE
+def serve(
+    host: str, port: int, anonymous: Any, with_worker: bool, trusted_proxy: str | None, schedule: str | None
+) -> None:
+    """Serve the web application and the API, and do what is started there, until interrupted, which is no failure.
+
+    \b
+    Example:
+      mixhouse serve --port 8000
+    """
+    from web.access import Access, is_loopback
+    from web.serve import serve as serve_at
+
+    is_local = is_loopback(host) and trusted_proxy is None
+    access = Access(anonymous=anonymous or ("pages" if is_local else "nothing"), only_local_names=is_local)
+    serve_at(
+        host,
+        port,
+        access,
+        schedule=schedule,
+        with_worker=with_worker,
+        trusted_proxy=trusted_proxy,
+        ready=lambda address: OUT.print(f"Mixhouse is at {address} (Ctrl-C ends it)", markup=False),
+    )
+
+
+@cli.command()
+@SCHEDULE
+@click.option("--ends-with-input", is_flag=True, hidden=True)
+def worker(schedule: str | None, ends_with_input: bool) -> None:
+    """Do the runs that are started in pages and by programs, until interrupted; `mixhouse serve` has one of its own.
+
+    \b
+    Example:
+      mixhouse worker
+    """
+    from web.perform import end_with_parent
+    from web.serve import work
+
+    if ends_with_input:
+        end_with_parent()
+    work(schedule)
+
+
+@cli.group()
+def apikey() -> None:
+    """Keys that let programs use the API, and people sign in.
+
+    \b
+    Example:
+      mixhouse apikey create nightly-export
+    """
+
+
+@apikey.command("create")
+@click.argument("name")
+def apikey_create(name: str) -> None:
+    """Make a key, and print it, this once: the database keeps a digest.
+
+    \b
+    Example:
+      mixhouse apikey create nightly-export
+    """
+    from web.access import create_key
+
+    with connect(autocommit=True) as connection:
+        click.echo(create_key(connection, name))
+
+
+@apikey.command("list")
+def apikey_list() -> None:
+    """List the keys.
+
+    \b
+    Example:
+      mixhouse apikey list
+    """
+    with connect() as connection:
+        rows = connection.execute(
+            "select name, created_at, created_by, revoked_at from ops.api_keys order by key_id"
+        ).fetchall()
+    for name, created_at, created_by, revoked_at in rows:
+        ended = f", revoked {revoked_at:%Y-%m-%d %H:%M}" if revoked_at else ""
+        OUT.print(
+            f"{printable(name)}: made {created_at:%Y-%m-%d %H:%M} by {printable(created_by)}{ended}", markup=False
+        )
+    if not rows:
+        OUT.print("There are none. Make one with: mixhouse apikey create NAME")
+
+
+@apikey.command("revoke")
+@click.argument("name")
+def apikey_revoke(name: str) -> None:
+    """Let a key be good no longer.
+
+    \b
+    Example:
+      mixhouse apikey revoke nightly-export
+    """
+    from web.access import revoke_key
+
+    with connect(autocommit=True) as connection:
+        revoke_key(connection, name)
+    OUT.print(f"The key {printable(name)} is good no longer.", markup=False)
 
 
 @cli.group()
@@ -481,7 +635,11 @@ def db_roles() -> None:
     Example:
       mixhouse db roles
     """
+    from web.jobs import install
+
     with connect(autocommit=True) as connection:
+        # Who serves and who works may not make it.
+        install(connection)
         for role, purpose in apply_roles(connection).items():
             OUT.print(f"{role:<22}  {purpose}", markup=False)
 
@@ -658,10 +816,14 @@ def message(error: BaseException | None) -> str:
 def exit_code(error: BaseException | None) -> int:
     """Return the exit code of a command that ended with this error."""
     from python_ml.errors import MachineLearningError, RulesInvalid
+    from web.access import KeyRefused
+    from web.serve import CannotServe
 
     if isinstance(error, WorkerDied):
         return UNEXPECTED
-    if isinstance(error, (LoadError, RulesInvalid)) or (isinstance(error, OSError) and error.filename is not None):
+    if isinstance(error, (LoadError, RulesInvalid, KeyRefused, CannotServe)) or (
+        isinstance(error, OSError) and error.filename is not None
+    ):
         return USAGE
     if isinstance(error, (DatabaseError, *NOT_BUILT, psycopg.errors.InsufficientPrivilege, psycopg.OperationalError)):
         return NO_DATABASE

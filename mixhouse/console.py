@@ -45,7 +45,7 @@ def set_up_logging(*, debug: bool) -> None:
         level = logging.INFO
     logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, handlers=[handler], force=True)
     if not debug:
-        for package in ("loaders", "mixhouse", "python_ml", "warehouse"):
+        for package in ("loaders", "mixhouse", "python_ml", "warehouse", "web"):
             logging.getLogger(package).setLevel(level)
 
 

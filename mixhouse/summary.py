@@ -130,6 +130,7 @@ def _lines(summary: Summary, report: Path | None, command: str) -> Iterator[Text
     yield Text(f"  browse the lineage      {command} docs --open")
     if summary.overview["synthetic_playlists"]:
         yield Text("  use your own copy       make demo MPD=/path/to/spotify_million_playlist_dataset.zip")
+    yield Text("  use it in a browser     make serve")
 
 
 def _loaded(overview: Row, command: str) -> Iterator[Text]:

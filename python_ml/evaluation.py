@@ -182,8 +182,8 @@ def interval_metrics(candidate: str, actual: Floats, interval: Intervals, predic
         Of split `test`: `interval_coverage`, share of playlists with followers within the interval; `interval_width`,
         mean of high minus low in followers; `interval_coverage_one_less`, the coverage if each interval ended one
         follower earlier where it can. Followers are counts: what coverage exceeds the stated one is forced where that
-        last falls short of it. And `interval_coverage` of splits `test_tenth_1` to `test_tenth_10`, tenths of the
-        playlists in ascending order of prediction; fewer than ten playlists have none.
+        last falls short of it. And `interval_coverage` and `interval_width` of splits `test_tenth_1` to
+        `test_tenth_10`, tenths of the playlists in ascending order of prediction; fewer than ten playlists have none.
     """
     low, high = interval
     covered = (low <= actual) & (actual <= high)
@@ -197,6 +197,21 @@ def interval_metrics(candidate: str, actual: Floats, interval: Intervals, predic
     ]
     for split, tenth in _tenths(predicted):
         metrics.append(Metric(candidate, "interval_coverage", None, split, float(covered[tenth].mean())))
+        metrics.append(Metric(candidate, "interval_width", "raw", split, float((high - low)[tenth].mean())))
+    return metrics
+
+
+def level_metrics(candidate: str, actual: Floats, predicted: Floats) -> list[Metric]:
+    """Compare what is predicted with what is there, by tenths of the playlists in ascending order of prediction.
+
+    Returns:
+        `followers_predicted` and `followers_observed`, means in followers, of splits `test_tenth_1` to
+        `test_tenth_10`; fewer than ten playlists have none. A prediction is a mean, so the two should agree.
+    """
+    metrics = []
+    for split, tenth in _tenths(predicted):
+        metrics.append(Metric(candidate, "followers_predicted", "raw", split, float(predicted[tenth].mean())))
+        metrics.append(Metric(candidate, "followers_observed", "raw", split, float(actual[tenth].mean())))
     return metrics
 
 

@@ -324,6 +324,7 @@ def _test_metrics(
     metrics += evaluation.interval_metrics(
         "constant_interval", actual, intervals.intervals(constant, np.ones(len(actual))), predicted
     )
+    metrics += evaluation.level_metrics(champion, actual, predicted)
     within = evaluation.within_factor_two(actual, predicted)
     return metrics + evaluation.confidence_metrics(champion, within, columns["confidence_score"])
 

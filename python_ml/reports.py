@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import groupby
 from pathlib import Path
 from typing import Any, LiteralString
 
@@ -26,6 +27,7 @@ _OVERFIT = 0.3
 _POINTS = 5_000
 _POINTS_A_CLUSTER = 1_000
 _ROWS_A_RECOMMENDATION = 5
+_LARGEST_CHANGES = 10
 _TEMPLATES = Path(__file__).parent / "templates"
 _SCALES = ("raw", "log1p")
 _METRICS = ("rmse", "mae", "r2")
@@ -45,6 +47,20 @@ _COMPARED: dict[str, tuple[str, str | None]] = {
     "AUC, 10 or more": ("roc_auc_at_least_10", None),
 }
 """What candidates are compared by, in the order of the columns: metric and scale."""
+_FOLLOWED: dict[str, tuple[str, str | None]] = _COMPARED | {
+    "Coverage of the intervals": ("interval_coverage", None),
+    "Width of the intervals, followers": ("interval_width", "raw"),
+    "Error of the confidence": ("confidence_error", None),
+    "Number of clusters": ("n_clusters", None),
+    "Share of the largest cluster": ("largest_share", None),
+    "Stability": ("stability", None),
+    "Silhouette": ("silhouette", "raw"),
+    "Silhouette, log1p": ("silhouette", "log1p"),
+    "Davies-Bouldin": ("davies_bouldin", "raw"),
+    "Davies-Bouldin, log1p": ("davies_bouldin", "log1p"),
+}
+"""What is followed from training to training, of either model."""
+_RESULTS = {playlist_popularity.MODEL: "playlist_predictions", artist_trends.MODEL: "artist_clusters"}
 _CANDIDATES = {
     "specified_forest": "Random forest, as specified",
     "poisson_boosting": "Gradient boosting, Poisson loss",
@@ -59,6 +75,28 @@ _CANDIDATES = {
 Row = dict[str, Any]
 # By metric, scale and split.
 Metrics = Mapping[tuple[str, str | None, str | None], float]
+
+
+def write_reports(connection: Connection, folder: Path) -> tuple[Path, Path | None]:
+    """Write the report as `latest.html`, and under the name of the runs that it shows.
+
+    The name starts with when the last of them ended, so that reports sort by age. There is one a run: until something
+    is trained or scored again, the next report replaces it.
+
+    Args:
+        connection: As for `write_report`.
+        folder: Where the reports are; it is made if it does not exist.
+
+    Returns:
+        Path of `latest.html`, and that of the other; None before the first run.
+
+    Raises:
+        OSError: a file cannot be written there.
+    """
+    name = _report_name(connection)
+    page = render_report(connection)
+    kept = _write_page(page, folder / name) if name else None
+    return _write_page(page, folder / "latest.html"), kept
 
 
 def write_report(connection: Connection, path: Path) -> Path:
@@ -77,7 +115,23 @@ def write_report(connection: Connection, path: Path) -> Path:
     Raises:
         OSError: the file cannot be written there.
     """
-    page = render_report(connection)
+    return _write_page(render_report(connection), path)
+
+
+def _report_name(connection: Connection) -> str | None:
+    runs = _read(
+        connection,
+        "select max(run_id) as run_id, max(finished_at) as finished_at from ml.model_runs"
+        " where status = 'succeeded' group by model order by 1",
+    )
+    if not runs:
+        return None
+    ended = max(run["finished_at"] for run in runs).astimezone(UTC)
+    numbers = "-".join(str(run["run_id"]) for run in runs)
+    return f"{ended:%Y-%m-%dT%H%M%SZ}-{'runs' if len(runs) > 1 else 'run'}-{numbers}.html"
+
+
+def _write_page(page: str, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -198,19 +252,17 @@ def _popularity(connection: Connection) -> tuple[Row, dict[str, go.Figure]]:
     if run is None:
         return {"run": None, "failure": failure}, {}
     metrics = _metrics(connection, run["run_id"])
-    importances = pd.Series(
-        {
-            row["feature"]: row["importance"]
-            for row in _read(
-                connection,
-                "select feature, importance from ml.feature_importances"
-                " where run_id = %s and method = 'impurity' order by feature",
-                [run["run_id"]],
-            )
-        },
-        dtype="float64",
-    )
-    figures = {} if importances.empty else {"feature_importance": charts.feature_importance(importances)}
+    figures = {
+        name: draw(importances)
+        for name, method, draw in (
+            ("feature_importance", "impurity", charts.feature_importance),
+            ("permutation_importance", "permutation", charts.permutation_importance),
+        )
+        if not (importances := _importances(connection, run["run_id"], method)).empty
+    }
+    sureness, sureness_figures = _sureness(connection, run["run_id"])
+    residuals, residual_figures = _residuals(connection, run["run_id"])
+    figures |= sureness_figures | residual_figures
     held_out, points = _held_out(connection, run["run_id"])
     if not points.empty:
         figures["predicted_against_actual"] = charts.predicted_against_actual(points)
@@ -231,7 +283,9 @@ def _popularity(connection: Connection) -> tuple[Row, dict[str, go.Figure]]:
         "champion": _CANDIDATES.get(run["champion"], run["champion"]),
         "compared": list(_COMPARED),
         "candidates": _candidates(connection, run),
-        "sureness": _sureness(connection, run),
+        "sureness": sureness,
+        "residuals": residuals,
+        "changes": _changes(connection, run, playlist_popularity.MODEL, "playlists"),
         "held_out": held_out,
         "shown": len(points),
     }
@@ -260,34 +314,234 @@ def _candidates(connection: Connection, run: Row) -> list[Row]:
     ]
 
 
-def _sureness(connection: Connection, run: Row) -> Row:
+def _importances(connection: Connection, run_id: int, method: str) -> pd.Series:
+    rows = _read(
+        connection,
+        "select feature, importance from ml.feature_importances where run_id = %s and method = %s order by feature",
+        [run_id, method],
+    )
+    return pd.Series({row["feature"]: row["importance"] for row in rows}, dtype="float64")
+
+
+def _sureness(connection: Connection, run_id: int) -> tuple[Row, dict[str, go.Figure]]:
     """Return how often intervals held, how wide they are, and what became of each tenth of the confidence."""
-    found = {
-        (row["candidate"], row["metric"], row["split"]): row["value"]
-        for row in _read(
-            connection,
-            "select candidate, metric, split, value from ml.model_metrics where run_id = %s"
-            " and candidate in (%s, 'constant_interval')",
-            [run["run_id"], run["champion"]],
-        )
+    if not _exists(connection, "insights.prediction_calibration"):
+        return {"interval": None}, {}
+    rows = _read(
+        connection,
+        "select * from insights.prediction_calibration where run_id = %s order by statement, tenth",
+        [run_id],
+    )
+    whole = {row["statement"]: row for row in rows if row["tenth"] is None}
+    tenths = {
+        name: [row for row in rows if row["statement"] == name and row["tenth"] is not None]
+        for name in ("interval", "confidence")
     }
-    champion = run["champion"]
-    tenths = [f"test_tenth_{tenth}" for tenth in range(1, 11)]
+    figures = {}
+    if tenths["interval"]:
+        figures["interval_coverage"] = charts.interval_coverage(pd.DataFrame(tenths["interval"]))
+    if tenths["confidence"]:
+        figures["confidence_calibration"] = charts.confidence_calibration(pd.DataFrame(tenths["confidence"]))
     return {
-        "coverage": found.get((champion, "interval_coverage", "test")),
-        "width": found.get((champion, "interval_width", "test")),
-        "constant_coverage": found.get(("constant_interval", "interval_coverage", "test")),
-        "constant_width": found.get(("constant_interval", "interval_width", "test")),
-        "tenths": [
-            {
-                "said": found[champion, "confidence_predicted", tenth],
-                "happened": found[champion, "confidence_observed", tenth],
-                "covered": found.get((champion, "interval_coverage", tenth)),
-            }
-            for tenth in tenths
-            if (champion, "confidence_predicted", tenth) in found
-        ],
+        "interval": whole.get("interval"),
+        "intervals": tenths["interval"],
+        "coverage_verdict": coverage_verdict(tenths["interval"]),
+        "confidence_verdict": confidence_verdict(tenths["confidence"]),
+    }, figures
+
+
+def coverage_verdict(tenths: list[Row]) -> list[str]:
+    """Say in plain words whether intervals hold at every level of the prediction.
+
+    Args:
+        tenths: Rows of `insights.prediction_calibration` with the statement `interval`.
+    """
+    if not tenths:
+        return []
+    stated = tenths[0]["stated_share"]
+    shares = [row["observed_share"] for row in tenths]
+    short = [row["tenth"] for row in tenths if row["observed_share"] < stated]
+    sentence = (
+        f"From the lowest predictions to the highest, {min(shares):.1%} to {max(shares):.1%} of each tenth are covered"
+    )
+    if not short:
+        return [f"{sentence}: at every level at least the stated {stated:.0%}."]
+    numbered = f"tenth {short[0]} falls" if len(short) == 1 else f"tenths {_listed(short)} fall"
+    return [f"{sentence}: {numbered} short of the stated {stated:.0%}, and the others make up for it."]
+
+
+def confidence_verdict(tenths: list[Row]) -> list[str]:
+    """Say in plain words whether confidence is what happens.
+
+    Args:
+        tenths: Rows of `insights.prediction_calibration` with the statement `confidence`.
+    """
+    if not tenths:
+        return []
+    gaps = {row["tenth"]: row["observed_share"] - row["stated_share"] for row in tenths}
+    tenth, largest = max(gaps.items(), key=lambda gap: abs(gap[1]))
+    mean = sum(abs(gap) for gap in gaps.values()) / len(gaps)
+    direction = "more often" if largest > 0 else "less often"
+    return [
+        f"What is stated and what happened differ by {100 * mean:.1f} percentage points on average, and most in tenth "
+        f"{tenth}, where it happened {direction} than stated by {100 * abs(largest):.1f}."
+    ]
+
+
+def _residuals(connection: Connection, run_id: int) -> tuple[Row, dict[str, go.Figure]]:
+    """Return how wrong predictions are by band of actual followers; no bands before the run was built on."""
+    if not _exists(connection, "insights.prediction_residuals"):
+        return {"bands": [], "verdict": []}, {}
+    bands = _read(
+        connection, "select * from insights.prediction_residuals where run_id = %s order by min_followers", [run_id]
+    )
+    if not bands:
+        return {"bands": [], "verdict": []}, {}
+    return (
+        {"bands": bands, "verdict": residuals_verdict(bands)},
+        {"residuals_by_band": charts.residuals_by_band(pd.DataFrame(bands))},
+    )
+
+
+def residuals_verdict(bands: list[Row]) -> list[str]:
+    """Say in plain words which playlists are predicted too low or too high.
+
+    Args:
+        bands: Rows of `insights.prediction_residuals`, ascending.
+    """
+    sentences = []
+    for error, alike in groupby(bands, key=lambda band: band["usual_error"]):
+        group = list(alike)
+        low, high = group[0]["min_followers"], group[-1]["max_followers"]
+        if low == high:
+            size = f"{low:,}"
+        elif group[-1] is bands[-1]:
+            size = f"{low:,} or more"
+        else:
+            size = f"{low:,} or {high:,}" if high == low + 1 else f"{low:,} to {high:,}"
+        share = format_share(sum(band["share_of_playlists_pct"] for band in group) / 100)
+        said = {
+            "too low": "are mostly predicted too low: they have more than twice as many",
+            "too high": "are mostly predicted too high: they have less than half as many",
+            "mixed": "are predicted too low, too high or about right, and none of it mostly",
+        }.get(error, "are mostly predicted within a factor of two")
+        sentences.append(
+            f"Playlists with {size} {'follower' if size == '1' else 'followers'} ({share} of those held out) {said}."
+        )
+    return sentences
+
+
+def _changes(connection: Connection, run: Row, model: str, things: str) -> Row:
+    """Return what differs from the training before; `state` says whether there was one, and whether it was built on."""
+    earlier = _read(
+        connection,
+        sql.SQL(
+            "select 1 from ml.model_runs as runs where model = %s and run_id < %s and status = 'succeeded'"
+            " and scored_with is null and exists (select 1 from {} as kept where kept.run_id = runs.run_id) limit 1"
+        ).format(sql.Identifier("ml", _RESULTS[model])),
+        [model, run["run_id"]],
+    )
+    if not earlier:
+        return {"state": "first"}
+    found = (
+        _read(
+            connection,
+            "select * from insights.training_changes where model_name = %s and run_id = %s",
+            [model, run["run_id"]],
+        )
+        if _exists(connection, "insights.training_changes")
+        else []
+    )
+    if not found:
+        return {"state": "unbuilt"}
+    metrics = {
+        (row["metric"], row["scale"]): row
+        for row in _read(connection, "select * from insights.metric_changes where run_id = %s", [run["run_id"]])
     }
+    followed = [{"label": label, **metrics[key]} for label, key in _FOLLOWED.items() if key in metrics]
+    changes: Row = {
+        "state": "known",
+        "verdict": changes_verdict(found[0], metrics.get(("rmse", "log1p")), things),
+        "metrics": followed,
+        "has_spread": any(row["spread"] is not None for row in followed),
+        "run": found[0],
+    }
+    if model == playlist_popularity.MODEL:
+        changes["importances"] = _read(
+            connection,
+            """
+            select feature, previous_importance, importance
+            from insights.feature_importances
+            where run_id = %s and method = 'permutation' and previous_importance is not null
+            order by abs(importance - previous_importance) desc, feature
+            limit %s
+            """,
+            [run["run_id"], _LARGEST_CHANGES // 2],
+        )
+        changes["moves"] = _read(
+            connection,
+            "select * from insights.prediction_changes where run_id = %s and change_rank <= %s order by change_rank",
+            [run["run_id"], _LARGEST_CHANGES],
+        )
+    else:
+        changes["moves"] = _read(
+            connection,
+            """
+            select * from insights.cluster_changes
+            where run_id = %s and is_move
+            order by num_artists desc, previous_cluster_id, cluster_id
+            limit %s
+            """,
+            [run["run_id"], _LARGEST_CHANGES],
+        )
+    return changes
+
+
+def changes_verdict(changes: Row, error: Row | None, things: str) -> list[str]:
+    """Say in plain words what differs from the training before.
+
+    Args:
+        changes: A row of `insights.training_changes`.
+        error: The row of `insights.metric_changes` with the error that decides which candidate serves, if there is one.
+        things: What the model reads, `playlists` or `artists`.
+    """
+    then, now = (_CANDIDATES.get(changes[name], changes[name]) for name in ("previous_champion", "champion"))
+    read, added, gone, both, moved = (
+        f"{changes[f'rows_{name}']:,}" for name in ("read", "added", "gone", "in_both", "moved")
+    )
+    sentences = [
+        f"Run {changes['previous_run_id']} read {changes['previous_rows_read']:,} {things}, this one {read}: {added} "
+        f"were added, {gone} are gone.",
+        f"“{now}” serves, as it did then." if then == now else f"“{now}” serves in the place of “{then}”.",
+    ]
+    if error and error["previous_metric_value"] is not None:
+        sentence = (
+            f"The error (RMSE on log1p) went from {format_measure(error['previous_metric_value'])} to "
+            f"{format_measure(error['metric_value'])}"
+        )
+        if error["is_beyond_chance"] is not None:
+            sentence += (
+                ", by more than chance makes of two held-out parts"
+                if error["is_beyond_chance"]
+                else ", which is no more than chance makes of two held-out parts"
+            )
+        sentences.append(f"{sentence}.")
+    if changes["rows_in_both"]:
+        share = format_share(changes["rows_moved"] / changes["rows_in_both"])
+        sentences.append(
+            f"Of the {both} {things} in both, {moved} ({share}) "
+            + (
+                "are in another cluster now."
+                if changes["rows_moved_up"] is None
+                else f"have a prediction that moved by a factor of {format_number(changes['moved_ratio'])} or more: "
+                f"{changes['rows_moved_up']:,} up, {changes['rows_moved_down']:,} down."
+            )
+        )
+    return sentences
+
+
+def _listed(numbers: list[int]) -> str:
+    return ", ".join(map(str, numbers[:-1])) + f" and {numbers[-1]}"
 
 
 def _targets(connection: Connection, run_id: int) -> list[Row]:
@@ -357,6 +611,7 @@ def _artists(connection: Connection) -> tuple[Row, dict[str, go.Figure]]:
             {"label": "stability, 0 to 1", "value": stable},
         ],
         "verdict": _clusters_verdict(silhouette, stable),
+        "changes": _changes(connection, run, artist_trends.MODEL, "artists"),
         "candidates": [
             {
                 "label": _CANDIDATES[name],
@@ -623,6 +878,8 @@ def _template() -> jinja2.Template:
         loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
     )
     environment.filters |= {
+        "colour": charts.cluster_colour,
+        "feature": charts.feature_label,
         "number": format_number,
         "measure": format_measure,
         "percent": format_share,
@@ -640,3 +897,8 @@ def _as_json(figure: go.Figure) -> Markup:
 def _content_hash(script: str) -> str:
     digest = hashlib.sha256(script.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+def candidate_label(candidate: str) -> str:
+    """Return the name of a candidate, or of a constant answer, as a person would say it."""
+    return _CANDIDATES.get(candidate, candidate)

@@ -25,8 +25,15 @@ numbers = itertools.count(1)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep on one worker what shares a warehouse that takes long to make; else a file at a time."""
     for item in items:
-        shared = "synthetic_slices" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("synthetic" if shared else str(item.path)))
+        fixtures = getattr(item, "fixturenames", ())
+        shared = (
+            "synthetic"
+            if "synthetic_slices" in fixtures
+            else "web"
+            if {"new_web_warehouse", "browse"} & {*fixtures}
+            else None
+        )
+        item.add_marker(pytest.mark.xdist_group(shared or str(item.path)))
 
 
 @pytest.fixture(scope="session", autouse=True)

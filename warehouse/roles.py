@@ -19,6 +19,8 @@ ROLES = {
     "reporter": "mixhouse_reporter",
 }
 """The kinds of work, and the group role of each: roles belong to the whole server, hence the prefix."""
+QUEUE = "jobs"
+"""The schema of the queue, which the web application makes."""
 
 
 def apply_roles(connection: Connection) -> dict[str, str]:
@@ -39,6 +41,8 @@ def apply_roles(connection: Connection) -> dict[str, str]:
         # Making what exists, and granting what is granted, makes notices, and nobody needs them.
         connection.execute("set local client_min_messages = error")
         connection.execute(ROLES_FILE.read_bytes())
+        if connection.execute("select to_regnamespace(%s)", [QUEUE]).fetchone() != (None,):
+            grant_queue(connection)
         rows = connection.execute(
             "select rolname, shobj_description(oid, 'pg_authid') from pg_roles"
             " where rolname = any(%(roles)s) order by array_position(%(roles)s, rolname::text)",
@@ -46,6 +50,19 @@ def apply_roles(connection: Connection) -> dict[str, str]:
         ).fetchall()
     logger.info("event=roles_applied database=%s", connection.info.dbname)
     return {name: str(purpose).removeprefix("Mixhouse: ") for name, purpose in rows}
+
+
+def grant_queue(connection: Connection) -> None:
+    """Let those use the queue who need it, as far as there are roles: who serves asks, who builds does."""
+    for kind, privileges in {"web": "select, insert", "transformer": "select, insert, update, delete"}.items():
+        if exists(connection, ROLES[kind]):
+            names = {"queue": sql.Identifier(QUEUE), "role": sql.Identifier(ROLES[kind])}
+            for statement in (
+                "grant usage on schema {queue} to {role}",
+                f"grant {privileges} on all tables in schema {{queue}} to {{role}}",
+                "grant usage on all sequences in schema {queue} to {role}",
+            ):
+                connection.execute(sql.SQL(statement).format(**names))
 
 
 def exists(connection: Connection, name: str) -> bool:

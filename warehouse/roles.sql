@@ -72,6 +72,9 @@ begin
     loop
         execute format('alter table %s owner to mixhouse_transformer', relation);
     end loop;
+    if to_regprocedure('insights.title_features(text)') is not null then
+        alter function insights.title_features(text) owner to mixhouse_transformer;
+    end if;
 end
 $$;
 
@@ -94,6 +97,9 @@ grant update (superseded_at) on staging.playlists to mixhouse_loader;
 grant usage on schema ml, ops to mixhouse_transformer;
 grant select on all tables in schema staging, ml to mixhouse_transformer;
 grant select, insert, update on ops.builds, ops.built_slices to mixhouse_transformer;
+-- The worker builds, and trains as well where its user has that role too.
+grant select, insert, update on ops.runs to mixhouse_transformer;
+grant select, insert on ops.run_messages to mixhouse_transformer;
 
 -- Machine learning. Results stay as they are until those of old runs are deleted (python_ml/results.py); only the row
 -- of a run tells how it went on.
@@ -112,9 +118,10 @@ begin
 end
 $$;
 
--- Serving.
+-- Serving. The queue of runs is granted by `warehouse.roles.grant_queue`, for it is there only once it is used.
 grant usage on schema marts, insights, ml, ops to mixhouse_web;
 grant select on all tables in schema marts, insights, ml, ops to mixhouse_web;
+grant insert on ops.runs to mixhouse_web;
 
 -- Reporting.
 grant usage on schema marts, insights to mixhouse_reporter;

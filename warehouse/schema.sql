@@ -434,3 +434,56 @@ comment on column ops.builds.code_sha256 is
 comment on column ops.builds.is_full_refresh is
 'Whether models were built as a whole that are else built slice by slice.';
 comment on column ops.builds.state is 'What it was built from and what it made; null if dbt failed.';
+
+-- Runs: what people, programs and the schedule have asked for, and what came of it. The queue itself is
+-- procrastinate's, in schema jobs; this is what people are shown of it, and stays.
+create table if not exists ops.runs (
+    run_id bigint generated always as identity primary key,
+    kind text not null check (kind in ('build', 'train', 'docs')),
+    requested_by text not null,
+    requested_at timestamptz not null default clock_timestamp(),
+    started_at timestamptz,
+    finished_at timestamptz,
+    status text not null default 'queued' check (status in ('queued', 'running', 'succeeded', 'failed')),
+    attempts integer not null default 0,
+    step text,
+    steps_done integer,
+    steps_total integer,
+    result text,
+    error text,
+    check ((status in ('queued', 'running')) = (finished_at is null))
+);
+create unique index if not exists runs_one_under_way on ops.runs (kind) where status in ('queued', 'running');
+
+comment on table ops.runs is 'One row for each run that was asked for: by whom, how far it is, what came of it.';
+comment on column ops.runs.kind is
+'build: bring everything up to date; train: train both models, then build; docs: write the dbt docs.';
+comment on column ops.runs.requested_by is 'page, schedule, or the name of an API key.';
+comment on column ops.runs.attempts is 'How often it was begun: again after its process or the database was lost.';
+comment on column ops.runs.step is 'What is at hand, in words; steps_done and steps_total count within it.';
+comment on column ops.runs.error is 'What went wrong, in words.';
+
+create table if not exists ops.run_messages (
+    run_id bigint not null references ops.runs,
+    message_id bigint generated always as identity,
+    logged_at timestamptz not null default clock_timestamp(),
+    level text not null,
+    message text not null,
+    primary key (run_id, message_id)
+);
+
+comment on table ops.run_messages is 'The log of each run.';
+
+-- Keys that let programs use the API. Only their digests are kept: a key is long and random, so that nobody finds it
+-- from its digest.
+create table if not exists ops.api_keys (
+    key_id integer generated always as identity primary key,
+    name text not null,
+    sha256 bytea not null unique,
+    created_at timestamptz not null default clock_timestamp(),
+    created_by text not null default session_user,
+    revoked_at timestamptz
+);
+create unique index if not exists api_keys_by_name on ops.api_keys (name) where revoked_at is null;
+
+comment on table ops.api_keys is 'Keys of the API, as digests; revoked_at is null for those that are good.';

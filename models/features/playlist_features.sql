@@ -7,11 +7,7 @@ with playlists as (
 -- A category, not an order; zero for a title that names no genre.
 genres as (
 
-    select
-        genre,
-        row_number() over (order by genre collate "C")::integer as genre_number
-    from {{ ref('genre_keywords') }}
-    group by genre
+    select * from {{ ref('int_genres_numbered') }}
 
 )
 
@@ -30,8 +26,8 @@ select
     playlists.num_edits,
     -- Not the days until the latest one, which would change for all playlists with each new slice.
     floor(extract(epoch from playlists.modified_at) / 86400)::integer as modified_day,
-    regexp_count(playlists.normalised_title, '[^ ]+') as title_words,
-    length(playlists.normalised_title) as title_length,
+    {{ title_words('playlists.normalised_title') }} as title_words,
+    {{ title_length('playlists.normalised_title') }} as title_length,
     coalesce(genres.genre_number, 0) as genre_number,
     (playlists.num_tracks - playlists.num_distinct_tracks)::double precision / playlists.num_tracks as repeated_share,
     playlists.num_followers,

@@ -35,21 +35,9 @@ titles as (
 
 ),
 
--- A title may name several genres: the one that it names first counts, and of keywords that begin together the longest.
 mentions as (
 
-    select
-        titles.normalised_title,
-        keywords.genre,
-        row_number() over (
-            partition by titles.normalised_title
-            order by
-                phrases.place asc,
-                phrases.words desc
-        ) as preference
-    from titles
-    cross join {{ phrases_of('titles.normalised_title') }} as phrases
-    inner join keywords on phrases.phrase = keywords.keyword
+    {{ genres_named() }}
 
 )
 

@@ -1,9 +1,10 @@
+{#- Titles are searched by how they begin; of those with the same title the most followed come first. -#}
 {{ config(
     meta={'primary_key': ['pid']},
     indexes=[
         {'columns': ['num_followers']},
         {'columns': ['genre', 'num_followers']},
-        {'columns': ['normalised_title']},
+        {'columns': ['normalised_title', 'num_followers desc', 'pid']},
     ],
 ) }}
 
@@ -29,6 +30,12 @@ repeated_lists as (
     group by track_list_digest
     having count(*) > 1
 
+),
+
+genres as (
+
+    select * from {{ ref('int_genres_numbered') }}
+
 )
 
 select
@@ -37,6 +44,7 @@ select
     playlists.playlist_name as name,
     playlists.normalised_title,
     playlists.genre,
+    coalesce(genres.genre_number, 0) as genre_number,
     playlists.description,
     playlists.has_description,
     playlists.is_collaborative as collaborative,
@@ -69,4 +77,5 @@ select
     predictions.predicted_at as last_processed
 from playlists
 left join repeated_lists on playlists.track_list_digest = repeated_lists.track_list_digest
+left join genres on playlists.genre = genres.genre
 left join predictions on playlists.pid = predictions.pid

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,6 +60,44 @@ def test_a_few_new_playlists_are_scored_and_many_lead_to_a_training(warehouse: W
     assert unpredicted(warehouse) == 0
     [(kept,)] = warehouse.query("select count(distinct run_id) from ml.playlist_predictions")
     assert kept == 3
+    assert_compared(warehouse, tmp_path)
+
+
+def assert_compared(warehouse: Warehouse, folder: Path) -> None:
+    """The insights and the report hold the last training against the one before, and not what was scored in between."""
+    changes = {row["model_name"]: row for row in warehouse.rows("select * from insights.training_changes")}
+    predicted: dict[int, dict[int, float]] = {}
+    for run_id, pid, followers in warehouse.query(
+        "select run_id, pid, predicted_followers from ml.playlist_predictions"
+    ):
+        predicted.setdefault(run_id, {})[pid] = followers
+    popularity = changes["playlist_popularity"]
+    then, now = predicted[popularity["previous_run_id"]], predicted[popularity["run_id"]]
+    assert (popularity["previous_run_id"], popularity["run_id"]) == (1, max(predicted))
+    both = then.keys() & now.keys()
+    assert popularity["rows_in_both"] == len(both)
+    assert popularity["rows_added"] == len(now) - len(both) == len(now.keys() - then.keys())
+    ratios = {pid: now[pid] / then[pid] for pid in both}
+    moved = {pid: ratio for pid, ratio in ratios.items() if max(ratio, 1 / ratio) >= 1.1}
+    assert popularity["rows_moved"] == len(moved) > 0
+    first = warehouse.query("select pid, predicted_ratio from insights.prediction_changes order by change_rank")
+    assert dict(first) == moved
+    largest = [max(ratio, 1 / ratio) for _, ratio in first]
+    assert largest == sorted(largest, reverse=True)
+
+    trends = changes["artist_trends"]
+    clusters = "select artist_uri, cluster_id from ml.artist_clusters where run_id = {}"
+    before = dict(warehouse.query(clusters.format(trends["previous_run_id"])))
+    after = dict(warehouse.query(clusters.format(trends["run_id"])))
+    flows = Counter((cluster, after[artist]) for artist, cluster in before.items() if artist in after)
+    found = warehouse.query("select previous_cluster_id, cluster_id, num_artists from insights.cluster_changes")
+    assert {(one, other): artists for one, other, artists in found} == flows
+    assert trends["rows_moved"] == sum(artists for (one, other), artists in flows.items() if one != other)
+
+    warehouse.run("mixhouse", "report", "--output", folder / "report.html")
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert f"Of the {len(both)} playlists in both, {len(moved)} (" in page
+    assert f"Of the {sum(flows.values())} artists in both, {trends['rows_moved']} (" in page
 
 
 def test_what_lands_in_a_watched_folder_reaches_the_marts(warehouse: Warehouse, tmp_path: Path) -> None:

@@ -114,6 +114,7 @@ def test_intervals_hold_as_often_as_they_say_and_confidence_is_what_happens(synt
             (
                 select value from ml.model_metrics inner join ml.model_runs using (run_id)
                 where serving and candidate = 'constant_interval' and metric = 'interval_width'
+                    and split = 'test'
             ),
             avg(playlists.confidence_score),
             avg(
@@ -127,6 +128,52 @@ def test_intervals_hold_as_often_as_they_say_and_confidence_is_what_happens(synt
     assert coverage >= 0.79
     assert width <= constant_width
     assert said == pytest.approx(happened, abs=0.05)
+
+
+def test_errors_by_band_and_calibration_are_those_of_the_held_out_playlists(synthetic_warehouse: Warehouse) -> None:
+    held_out = pd.DataFrame(
+        synthetic_warehouse.rows(
+            """
+            select playlists.* from marts.playlists as playlists
+            inner join ml.playlist_predictions as predictions using (pid)
+            where predictions.is_held_out
+            """
+        )
+    )
+    ratio = held_out["predicted_followers"] / held_out["num_followers"]
+    bands = {
+        row["follower_band"]: row for row in synthetic_warehouse.rows("select * from insights.prediction_residuals")
+    }
+    assert bands.keys() == set(held_out["follower_band"])
+    for name, band in bands.items():
+        members = ratio[held_out["follower_band"] == name]
+        assert band["num_playlists"] == len(members)
+        found = [band[f"{part}_ratio"] for part in ("lower_quartile", "median", "upper_quartile")]
+        assert found == pytest.approx(list(members.quantile([0.25, 0.5, 0.75])), rel=1e-12)
+        assert band["too_low_pct"] == pytest.approx(100 * (members < 0.5).mean())
+        assert band["too_high_pct"] == pytest.approx(100 * (members > 2).mean())
+
+    in_order = held_out.sort_values(["predicted_followers", "pid"])
+    stated = synthetic_warehouse.rows("select * from insights.prediction_calibration where is_serving order by tenth")
+    intervals = [row for row in stated if row["statement"] == "interval"]
+    assert [row["tenth"] for row in intervals] == [*range(1, 11), None]
+    assert {row["stated_share"] for row in intervals} == {0.8}
+    for row, rows in zip(intervals, [*np.array_split(np.arange(len(in_order)), 10), slice(None)], strict=True):
+        part = in_order.iloc[rows]
+        covered = part["num_followers"].between(part["predicted_low"], part["predicted_high"]).mean()
+        assert row["observed_share"] == pytest.approx(covered)
+        assert row["avg_width"] == pytest.approx((part["predicted_high"] - part["predicted_low"]).mean())
+        if row["tenth"]:
+            assert row["avg_predicted_followers"] == pytest.approx(part["predicted_followers"].mean())
+            assert row["avg_followers"] == pytest.approx(part["num_followers"].mean())
+    [confidence] = [row for row in stated if row["statement"] == "confidence" and row["tenth"] is None]
+    assert confidence["stated_share"] == pytest.approx(held_out["confidence_score"].mean())
+    assert confidence["observed_share"] == pytest.approx(ratio.between(0.5, 2).mean())
+
+
+def test_a_first_training_has_changed_nothing(synthetic_warehouse: Warehouse) -> None:
+    for relation in ("training_changes", "metric_changes", "prediction_changes", "cluster_changes"):
+        assert synthetic_warehouse.query(f"select * from insights.{relation}") == []
 
 
 def test_clusters_agree_with_scikit_learn_on_the_features(synthetic_warehouse: Warehouse) -> None:
@@ -299,6 +346,9 @@ def test_the_report_is_one_file_and_the_same_for_the_same_data(synthetic_warehou
     assert first.read_bytes() == second.read_bytes()
     page = first.read_text(encoding="utf-8")
     assert "Plotly.newPlot" in page
+    for part in ("interval_coverage", "confidence_calibration", "residuals_by_band", "permutation_importance"):
+        assert f'id="figure-{part}"' in page
+    assert page.count("There is no earlier training whose results are kept") == 2
     assert 'src="http' not in page
     assert "<link" not in page
 

@@ -295,7 +295,9 @@ def test_commands_shown_in_docs_exist(page: Path) -> None:
             if not parts or parts[0].startswith(("-", "/", ".")):
                 continue
             assert name in known, f"{page.name}: mixhouse{words}"
-            options = {option for parameter in known[name].params for option in parameter.opts}
+            options = {
+                option for parameter in known[name].params for option in (*parameter.opts, *parameter.secondary_opts)
+            }
             if name != "db psql":
                 assert {part for part in parts if part.startswith("--")} <= options | {"--help"}, line
 

@@ -11,7 +11,8 @@ ALLOWED = {
     "warehouse": set(),
     "loaders": {"warehouse"},
     "python_ml": {"warehouse"},
-    "mixhouse": {"warehouse", "loaders", "python_ml"},
+    "web": {"warehouse", "loaders", "python_ml"},
+    "mixhouse": {"warehouse", "loaders", "python_ml", "web"},
 }
 
 

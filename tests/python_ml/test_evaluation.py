@@ -157,6 +157,20 @@ def test_coverage_is_shown_by_tenths_of_the_prediction():
     assert tenths == [1] * 9 + [0]
 
 
+def test_width_and_level_are_shown_by_tenths_of_the_prediction():
+    predicted = np.repeat(np.arange(10, 0, -1), 2).astype("float64")
+    actual = predicted + np.tile([0, 1], 10)
+    interval = Intervals(np.ones(20, dtype="int64"), 1 + predicted.astype("int64"))
+    widths = values(evaluation.interval_metrics("some", actual, interval, predicted))
+    levels = values(evaluation.level_metrics("some", actual, predicted))
+    for number in range(1, 11):
+        split = f"test_tenth_{number}"
+        assert widths["interval_width", "raw", split] == number
+        assert levels["followers_predicted", "raw", split] == number
+        assert levels["followers_observed", "raw", split] == number + 0.5
+    assert evaluation.level_metrics("some", actual[:9], predicted[:9]) == []
+
+
 def test_confidence_is_compared_with_what_happened_by_tenths():
     confidence = np.repeat(np.arange(10, 0, -1) / 10, 10)
     happened = np.tile(np.arange(10) < 3, 10)

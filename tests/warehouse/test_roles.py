@@ -32,7 +32,8 @@ ML = {
 }
 SERVING = {"ml.serving_predictions", "ml.serving_clusters"}
 BUILDS = {"ops.builds", "ops.built_slices"}
-OPS = {"ops.loads"} | BUILDS
+RUNS = {"ops.runs", "ops.run_messages"}
+OPS = {"ops.loads", "ops.api_keys"} | BUILDS | RUNS
 # Stand-ins for what dbt makes.
 VIEWS = {"staging.stg_things", "features.things"}
 TABLES = {"intermediate.things", "marts.things", "insights.things"}
@@ -44,9 +45,9 @@ MAY: dict[str, dict[str, set[str]]] = {
         "update": {"staging.slices", "ops.loads"},
     },
     "transformer": {
-        "select": LANDED | LANDED_VIEWS | ML | SERVING | VIEWS | TABLES | BUILDS,
-        "insert": TABLES | BUILDS,
-        "update": TABLES | BUILDS,
+        "select": LANDED | LANDED_VIEWS | ML | SERVING | VIEWS | TABLES | BUILDS | RUNS,
+        "insert": TABLES | BUILDS | RUNS,
+        "update": TABLES | BUILDS | {"ops.runs"},
         "delete": TABLES,
         "truncate": TABLES,
         "create in": {"staging", "intermediate", "features", "marts", "insights"},
@@ -57,7 +58,7 @@ MAY: dict[str, dict[str, set[str]]] = {
         "update": {"ml.model_runs"},
         "delete": {"ml.playlist_predictions", "ml.artist_clusters", "ml.models"},
     },
-    "web": {"select": ML | SERVING | OPS | {"marts.things", "insights.things"}},
+    "web": {"select": ML | SERVING | OPS | {"marts.things", "insights.things"}, "insert": {"ops.runs"}},
     "reporter": {"select": {"marts.things", "insights.things"}},
 }
 

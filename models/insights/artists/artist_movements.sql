@@ -1,6 +1,9 @@
 {{ config(
     meta={'primary_key': ['artist_uri', 'modified_month']},
+    indexes=[{'columns': ['modified_month', 'movement']}],
 ) }}
+
+-- The index is for those that rose or fell most in a month, which pages show.
 
 with cells as (
 

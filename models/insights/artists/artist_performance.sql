@@ -4,8 +4,15 @@
         {'columns': ['artist_rank']},
         {'columns': ['playlist_appearances']},
         {'columns': ['reach']},
+        {'columns': ['cluster_id', 'artist_rank']},
+        {'columns': ['stage', 'artist_rank']},
+        {'columns': ['cluster_id', 'artist_id']},
+        {'columns': ['lower(artist_name) text_pattern_ops']},
     ],
 ) }}
+
+-- Indexes for the pages: the best of a cluster, where a stage begins and ends, a sample of a cluster (an artist_id is a
+-- hash, so the first ones are as good as drawn by lot), and artists whose name begins with what was typed.
 
 with artists as (
 

@@ -1,5 +1,7 @@
+{#- Beside it, what tells the genre of a title that is in no table. -#}
 {{ config(
     meta={'primary_key': ['genre']},
+    post_hook=["{{ create_title_features(this, ref('genre_keywords'), ref('int_genres_numbered')) }}"],
 ) }}
 
 with genres as (

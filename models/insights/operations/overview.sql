@@ -4,30 +4,12 @@ with slices as (
 
 ),
 
--- A file may be loaded again after a repair: only what became of it last counts. An archive or folder that was refused
--- as a whole is made up for by whatever comes from within it.
 refused as (
 
-    select count(*) as slices_refused
-    from slices as attempts
-    where
-        attempts.outcome = 'refused'
-        -- A path at which nothing is keeps nothing back.
-        and attempts.reason not in ('absent', 'no_slices')
-        and not exists (
-            select 1 as found
-            from slices as later
-            where
-                later.slice_id > attempts.slice_id
-                and (
-                    (
-                        later.source_file = attempts.source_file
-                        and coalesce(attempts.archive_member, later.archive_member, '')
-                        = coalesce(later.archive_member, '')
-                    )
-                    or starts_with(later.source_file, attempts.source_file || '/')
-                )
-        )
+    select
+        coalesce(sum(still_open) filter (where entity = 'file'), 0)::bigint as slices_refused,
+        coalesce(sum(still_open) filter (where entity = 'playlist'), 0)::bigint as playlists_rejected
+    from {{ ref('rejects_by_reason') }}
 
 ),
 
@@ -37,14 +19,6 @@ slice_counts as (
         count(*) filter (where outcome = 'landed') as slices_landed,
         max(finished_at) as last_loaded_at
     from slices
-
-),
-
-reject_counts as (
-
-    select count(*) as playlists_rejected
-    from {{ ref('stg_mpd__rejects') }}
-    where is_open
 
 ),
 
@@ -124,7 +98,7 @@ select
     slice_counts.slices_landed,
     refused.slices_refused,
     playlists.playlists,
-    reject_counts.playlists_rejected,
+    refused.playlists_rejected,
     built.synthetic_playlists,
     playlists.playlists_predicted,
     playlists.collaborative_playlists,
@@ -145,7 +119,6 @@ select
     slice_counts.last_loaded_at
 from slice_counts
 cross join refused
-cross join reject_counts
 cross join built
 cross join playlists
 cross join artists

@@ -9,6 +9,7 @@ select
     champion,
     rows_read,
     params,
+    (params ->> 'interval_coverage_pct')::double precision / 100 as interval_coverage,
     library_versions,
     features_sha256,
     error as error_message,

@@ -37,6 +37,12 @@ genres as (
         ) = 1
 ),
 
+genre_numbers as (
+    select genre, row_number() over (order by genre) as genre_number
+    from keywords
+    group by genre
+),
+
 lists as (
     select pid, [track.track_uri for track in tracks] as uris
     from landed
@@ -62,6 +68,7 @@ select
     first_pid <> pid as is_duplicate,
     normalised_title,
     genre,
+    coalesce(genre_number, 0) as genre_number,
     coalesce(description, '') <> '' as has_description,
     length_band,
     follower_band,
@@ -73,6 +80,7 @@ select
 from playlists
 inner join titles using (pid)
 left join genres using (normalised_title)
+left join genre_numbers using (genre)
 inner join lists using (pid)
 inner join first_lists using (uris)
 inner join length_bands on num_tracks between min_tracks and max_tracks

@@ -17,15 +17,10 @@ select
     date_diff('day', date '1970-01-01', modified_at::date) as modified_day,
     len(regexp_extract_all(normalised_title, '[^ ]+')) as title_words,
     length(normalised_title) as title_length,
-    coalesce(genre_number, 0) as genre_number,
+    genre_number,
     (num_tracks - num_distinct_tracks) / num_tracks as repeated_share,
     num_followers
-from playlists
-left join (
-    select genre, row_number() over (order by genre) as genre_number
-    from read_csv(getvariable('seeds') || '/genre_keywords.csv', header = true, all_varchar = true)
-    group by genre
-) using (genre);
+from playlists;
 
 create table artist_features as
 select

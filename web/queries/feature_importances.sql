@@ -1,0 +1,6 @@
+select
+    method,
+    feature,
+    importance
+from insights.feature_importances
+order by method, importance_rank, feature

@@ -1,0 +1,4 @@
+select
+    playlists,
+    playlists_rejected
+from insights.overview

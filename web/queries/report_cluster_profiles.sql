@@ -1,0 +1,3 @@
+select *
+from insights.cluster_profiles
+order by cluster_id

@@ -1,0 +1,3 @@
+select *
+from insights.data_quality
+order by rule

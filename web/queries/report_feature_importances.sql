@@ -1,0 +1,3 @@
+select *
+from insights.feature_importances
+order by method, importance_rank, feature

@@ -1,0 +1,3 @@
+select *
+from insights.genres
+order by genre

@@ -1,0 +1,3 @@
+select *
+from insights.model_candidates
+order by run_id, candidate, metric, scale

@@ -1,0 +1,3 @@
+select *
+from insights.model_performance
+order by run_id, metric, scale, split

@@ -1,0 +1,3 @@
+select *
+from insights.rejects_by_reason
+order by entity, reason
