@@ -184,6 +184,16 @@ def test_everything_that_people_read_is_read_by_an_exposure(manifest: Manifest) 
     assert {node["unique_id"] for node in models(manifest) if node["access"] == "public"} <= exposed
 
 
+def test_the_exposure_of_pages_and_api_is_what_their_queries_read(manifest: Manifest) -> None:
+    queries = [path.read_text(encoding="utf-8") for path in (PROJECT_ROOT / "web" / "queries").glob("*.sql")]
+    assert len(queries) > 50
+    read = {name for text in queries for name in re.findall(r"\b(?:marts|insights)\.(\w+)", text)}
+    # A function, which is made with the model of genres.
+    read.remove("title_features")
+    exposed = manifest["exposures"]["exposure.mixhouse.analysis_api"]["depends_on"]["nodes"]
+    assert {node.rsplit(".", 1)[1] for node in exposed} == read
+
+
 def test_every_model_has_an_owner_and_people_build_on_public_ones_only(manifest: Manifest) -> None:
     groups = {group["name"]: group for group in manifest["groups"].values()}
     for node in models(manifest):

@@ -8,7 +8,14 @@ import pandas as pd
 from dash import Input, Output, html
 
 from python_ml import charts
-from python_ml.reports import candidate_label, format_measure, popularity_verdict
+from python_ml.reports import (
+    candidate_label,
+    confidence_verdict,
+    coverage_verdict,
+    format_measure,
+    popularity_verdict,
+    residuals_verdict,
+)
 from web.database import Row, warehouse
 from web.pages import components, shell
 
@@ -56,7 +63,18 @@ def layout(**_: object) -> shell.Component:
     )
     if not metrics:
         return dmc.Stack([head, _search(), _not_trained()])
-    return dmc.Stack([head, _search(), _underperformers(groups), *_quality(metrics), *_importances(), _points()])
+    return dmc.Stack(
+        [
+            head,
+            _search(),
+            _underperformers(groups),
+            *_quality(metrics),
+            *_importances(),
+            _points(),
+            _residuals(),
+            *_calibration(),
+        ]
+    )
 
 
 def in_words(metrics: Sequence[Row], champion: Sequence[Row], candidates: Sequence[Row]) -> list[str]:
@@ -305,7 +323,7 @@ def _quality(metrics: Sequence[Row]) -> list[shell.Component]:
     return [
         shell.panel(
             "How good the predictions are",
-            html.Ul([html.Li(sentence) for sentence in in_words(metrics, champion, candidates)], className="words"),
+            _words(in_words(metrics, champion, candidates)),
             html.Div(_sureness(served), className="spaced"),
             dmc.Title("Beside constant answers", order=3, size="h5", mt="md"),
             dmc.Text(
@@ -330,7 +348,7 @@ def _quality(metrics: Sequence[Row]) -> list[shell.Component]:
                 file="popularity-metrics",
             ),
             dmc.Title("About the forest as specified", order=3, size="h5", mt="md"),
-            html.Ul([html.Li(sentence) for sentence in popularity_verdict(by_key)], className="words"),
+            _words(popularity_verdict(by_key)),
         ),
         _candidates(candidates),
     ]
@@ -469,6 +487,61 @@ def _points() -> shell.Component:
         note=f"{counted(len(points), 'playlist')} that the model was not fitted on, drawn from all. On the dotted "
         "line a prediction is right. A cloud flatter than the line is of an unsure model: it answers the middle.",
     )
+
+
+def _residuals() -> shell.Component:
+    bands = warehouse().cached("prediction_residuals")
+    if not bands:
+        return None
+    return shell.panel(
+        "How wrong, by followers",
+        _words(residuals_verdict(list(bands))),
+        components.chart(
+            "popularity-residuals",
+            charts.residuals_by_band(pd.DataFrame(bands)),
+            "Bars: predicted by actual followers, the middle half of each band; 1 is right.",
+        ),
+        note="Of playlists that the model was not fitted on. Within the shaded part a prediction is within a factor of "
+        "two. Even an answer that is right on average looks too low for those with the most followers: they were "
+        "picked for having many.",
+    )
+
+
+def _calibration() -> list[shell.Component]:
+    rows = warehouse().cached("prediction_calibration")
+    intervals, confidence = ([row for row in rows if row["statement"] == kind] for kind in ("interval", "confidence"))
+    panels = []
+    if intervals:
+        panels.append(
+            shell.panel(
+                "Do the intervals hold?",
+                _words(coverage_verdict(intervals)),
+                components.chart(
+                    "popularity-coverage",
+                    charts.interval_coverage(pd.DataFrame(intervals)),
+                    "Lines: the share of held-out playlists in their interval, by tenth of the prediction.",
+                ),
+                note="Followers are whole numbers, and most are 1: more than the stated share is often forced.",
+            )
+        )
+    if confidence:
+        panels.append(
+            shell.panel(
+                "Is the confidence right?",
+                _words(confidence_verdict(confidence)),
+                components.chart(
+                    "popularity-confidence",
+                    charts.confidence_calibration(pd.DataFrame(confidence)),
+                    "Points: the share within a factor of two over the confidence that was stated, by tenth.",
+                ),
+                note="Confidence is the share of such predictions that are within a factor of two.",
+            )
+        )
+    return [dmc.SimpleGrid(panels, cols={"base": 1, "md": 2})] if panels else []
+
+
+def _words(sentences: Sequence[str]) -> shell.Component:
+    return html.Ul([html.Li(sentence) for sentence in sentences], className="words")
 
 
 def _not_trained() -> shell.Component:
