@@ -27,7 +27,7 @@ from warehouse.database import connect, environment, uses_embedded_server
 from warehouse.dbt import write_docs
 from warehouse.errors import BuildError, DatabaseError
 from warehouse.roles import ROLES, apply_roles, create_user, exists, grant_roles
-from warehouse.settings import PROJECT_ROOT, home
+from warehouse.settings import home, reports_folder
 
 if TYPE_CHECKING:
     from python_ml.train_models import RunOutcome
@@ -51,8 +51,6 @@ Exit codes:
 
 NOT_BUILT = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
 """What the database says of marts that were never built, or built by an older version."""
-REPORTS = PROJECT_ROOT / "reports"
-REPORT = REPORTS / "latest.html"
 
 
 STRICT = click.option(
@@ -362,7 +360,10 @@ def report(output: Path | None, show: bool) -> None:
     from python_ml.reports import write_report, write_reports
 
     with connect() as connection:
-        written, kept = (write_report(connection, output), None) if output else write_reports(connection, REPORTS)
+        if output:
+            written, kept = write_report(connection, output), None
+        else:
+            written, kept = write_reports(connection, reports_folder())
     OUT.print(f"Report: {_from_here(written)}", markup=False)
     if kept:
         OUT.print(f"Kept as {_from_here(kept)}", markup=False)
@@ -374,7 +375,8 @@ def report(output: Path | None, show: bool) -> None:
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    default=REPORTS / "dbt-docs.html",
+    default=lambda: reports_folder() / "dbt-docs.html",
+    show_default="reports/dbt-docs.html",
     help="The file to write.",
     metavar="FILE",
 )
@@ -409,8 +411,9 @@ def status() -> None:
     else:
         with connect() as connection:
             found = summary.read(connection)
-    is_recent = REPORT.exists() and (found.built_at is None or REPORT.stat().st_mtime >= found.built_at.timestamp())
-    OUT.print(summary.render(found, _from_here(REPORT) if is_recent else None, _own_name()))
+    report = reports_folder() / "latest.html"
+    is_recent = report.exists() and (found.built_at is None or report.stat().st_mtime >= found.built_at.timestamp())
+    OUT.print(summary.render(found, _from_here(report) if is_recent else None, _own_name()))
 
 
 class Schedule(click.ParamType[str | None]):

@@ -15,3 +15,12 @@ def home() -> Path:
     """
     chosen = os.environ.get("MIXHOUSE_HOME")
     return Path(chosen).expanduser().absolute() if chosen else PROJECT_ROOT / ".mixhouse"
+
+
+def reports_folder() -> Path:
+    """Return the folder of the reports that people open.
+
+    Returns:
+        `reports` in `$MIXHOUSE_HOME` if that is set, else in the checkout; not necessarily there yet.
+    """
+    return (home() if os.environ.get("MIXHOUSE_HOME") else PROJECT_ROOT) / "reports"

@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 Kind = Literal["build", "train", "docs"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 SCHEMA_LOCK = int.from_bytes(b"mixjobs!")
+RUNS_LOCK = int.from_bytes(b"mixruns!")
 MOST_ATTEMPTS = 3
 """How often a run is begun whose process or database was lost."""
 HEARTBEAT_SECONDS = 2.0
@@ -129,24 +130,27 @@ def start_run(connection: sqlalchemy.Connection | Connection, kind: Kind, reques
     if isinstance(connection, sqlalchemy.Connection):
         connection = connection.connection.driver_connection  # type: ignore[assignment]
     assert isinstance(connection, psycopg.Connection)  # noqa: S101 - for the type checker
-    run_id = None
-    while run_id is None:
-        if under_way := connection.execute(
-            "select run_id from ops.runs where kind = %s and status in ('queued', 'running')", [kind]
-        ).fetchone():
-            raise Conflict(
-                f"Run {under_way[0]} does the same and is under way. Wait for it to end.", run_id=int(under_way[0])
-            )
-        # Somebody else may have come first in between.
-        row = connection.execute(
-            "insert into ops.runs (kind, requested_by) values (%s, %s)"
-            " on conflict (kind) where status in ('queued', 'running') do nothing returning run_id",
-            [kind, requested_by],
-        ).fetchone()
-        run_id = None if row is None else int(row[0])
+    lock_runs(connection)
+    if under_way := connection.execute(
+        "select run_id from ops.runs where kind = %s and status in ('queued', 'running')", [kind]
+    ).fetchone():
+        raise Conflict(
+            f"Run {under_way[0]} does the same and is under way. Wait for it to end.", run_id=int(under_way[0])
+        )
+    [(run_id,)] = connection.execute(
+        "insert into ops.runs (kind, requested_by) values (%s, %s) returning run_id", [kind, requested_by]
+    ).fetchall()
     _queue_run(connection, run_id)
     logger.info("event=run_queued run_id=%d kind=%s requested_by=%s", run_id, kind, requested_by)
-    return run_id
+    return int(run_id)
+
+
+def lock_runs(connection: Connection) -> None:
+    """Let nobody else start or end a run until the caller's transaction ends.
+
+    So a run that is under way when something lands takes it in: it ends only where nothing has landed meanwhile.
+    """
+    connection.execute("select pg_advisory_xact_lock(%s)", [RUNS_LOCK])
 
 
 def _queue_run(connection: Connection, run_id: int) -> None:
@@ -341,7 +345,14 @@ def _begin(run_id: int) -> int | None:
                 " where run_id = %s and status in ('queued', 'running')",
                 [f"It was begun {MOST_ATTEMPTS} times and ended early each time; its log says how.", run_id],
             )
-        return None if row is None else int(row[0])
+            return None
+        attempt = int(row[0])
+        if attempt > 1:
+            connection.execute(
+                "insert into ops.run_messages (run_id, level, message) values (%s, 'WARNING', %s)",
+                [run_id, f"Begun again, attempt {attempt} of {MOST_ATTEMPTS}: the one before was lost."],
+            )
+        return attempt
 
 
 def _put_back(run_id: int) -> None:

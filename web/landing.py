@@ -85,7 +85,7 @@ def as_slice(sent: bytes) -> tuple[bytes, int]:
         require_utf8(sent)
         count = len(split(sent).playlists)
     except SliceRefused as refusal:
-        message = f"What was sent cannot be read as playlists: {refusal.detail}."
+        message = f"What was sent cannot be read as playlists: {refusal.detail.rstrip('.?')}."
         raise (Malformed if refusal.reason in _NOT_JSON else Unprocessable)(message) from None
     return sent, count
 

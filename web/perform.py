@@ -14,12 +14,14 @@ from psycopg import Connection
 
 from python_ml.errors import MachineLearningError, NotEnoughData, TrainingInProgress
 from python_ml.model_manager import keep_fresh, train_all
+from python_ml.reports import write_reports
 from python_ml.train_models import RunOutcome
 from warehouse import pipeline
 from warehouse.database import connect, environment
 from warehouse.dbt import write_docs
 from warehouse.errors import BuildError, BuildInProgress, DatabaseError, DatabaseUnreachable
-from web.jobs import STOPPED
+from warehouse.settings import reports_folder
+from web.jobs import STOPPED, lock_runs
 
 logger = logging.getLogger(__name__)
 
@@ -35,9 +37,14 @@ class RunGone(Exception):
 
 
 class Progress:
-    """Tells how far a run is, in its row and its log."""
+    """Tells how far a run is, in its row and its log.
 
-    def __init__(self, connection: Connection, run_id: int, attempt: int) -> None:
+    Attributes:
+        trigger: What starts the trainings in it, as `ml.model_runs` has it: `demand` or `schedule`.
+    """
+
+    def __init__(self, connection: Connection, run_id: int, attempt: int, trigger: str) -> None:
+        self.trigger = trigger
         self._connection = connection
         self._run_id = run_id
         self._attempt = attempt
@@ -66,8 +73,26 @@ class Progress:
             "insert into ops.run_messages (run_id, level, message) values (%s, %s, %s)", [self._run_id, level, message]
         )
 
-    def finish(self, status: str, result: str | None, error: str | None) -> None:
-        """Record what came of the run, and nothing if it is another's by now."""
+    def succeed(self, result: str, *, only_without_news: bool) -> bool:
+        """Record what was done, and nothing if the run is another's by now.
+
+        Args:
+            result: What was done, in words.
+            only_without_news: Record nothing, and return False, if something has landed that no build has.
+        """
+        with self._connection.transaction():
+            lock_runs(self._connection)
+            if only_without_news and pipeline.has_news(self._connection):
+                return False
+            self.say("INFO", result)
+            self._finish("succeeded", result, None)
+            return True
+
+    def fail(self, error: str) -> None:
+        """Record what went wrong, in words, and nothing if the run is another's by now."""
+        self._finish("failed", None, error)
+
+    def _finish(self, status: str, result: str | None, error: str | None) -> None:
         self._update(
             "status = %s, finished_at = clock_timestamp(), step = null, steps_done = null, steps_total = null,"
             " result = %s, error = %s",
@@ -91,13 +116,19 @@ def perform(run_id: int, attempt: int) -> None:
     """
     with connect(autocommit=True) as connection:
         row = connection.execute(
-            "select kind from ops.runs where run_id = %s and attempts = %s and status = 'running'", [run_id, attempt]
+            "select kind, requested_by from ops.runs where run_id = %s and attempts = %s and status = 'running'",
+            [run_id, attempt],
         ).fetchone()
         if row is None:
             raise RunGone(f"there is no attempt {attempt} of run {run_id} to do")
-        progress = Progress(connection, run_id, attempt)
+        kind, requested_by = row
+        progress = Progress(connection, run_id, attempt, "schedule" if requested_by == "schedule" else "demand")
         try:
-            result = WORK[row[0]](progress)
+            result = WORK[kind](progress)
+            # Who lands something while a build is under way is told that this one takes it in.
+            while not progress.succeed(result, only_without_news=kind != "docs"):
+                progress.say("INFO", "More has landed meanwhile")
+                result = build(progress)
         except RunGone:
             raise
         except Exception as error:
@@ -105,10 +136,7 @@ def perform(run_id: int, attempt: int) -> None:
                 raise
             logger.exception("event=run_failed run_id=%d", run_id)
             progress.say("ERROR", _words(error))
-            progress.finish("failed", None, _words(error))
-        else:
-            progress.say("INFO", result)
-            progress.finish("succeeded", result, None)
+            progress.fail(_words(error))
 
 
 def is_lost(error: BaseException) -> bool:
@@ -125,7 +153,7 @@ def build(progress: Progress) -> str:
     def machine_learning() -> Sequence[Exception]:
         progress.step("Bringing the models up to date")
         try:
-            outcomes = keep_fresh(connect, trigger="run")
+            outcomes = keep_fresh(connect, trigger=progress.trigger)
         except TrainingInProgress as busy:
             return [busy]
         said.extend(_said(outcomes))
@@ -145,6 +173,14 @@ def build(progress: Progress) -> str:
         return "Everything was up to date."
     for warning in (*outcome.before_ml.warnings, *outcome.after_ml.warnings):
         progress.say("WARNING", warning)
+    if said:
+        progress.step("Writing the report")
+        try:
+            with connect() as connection:
+                write_reports(connection, reports_folder())
+        except OSError as error:
+            # What was built stays built.
+            progress.say("WARNING", f"No report was written: {error}")
     nodes = outcome.before_ml.nodes + outcome.after_ml.nodes
     return " ".join([f"Built and tested {nodes} models, seeds and tests.", *said])
 
@@ -152,7 +188,7 @@ def build(progress: Progress) -> str:
 def train(progress: Progress) -> str:
     """Train both models, whether that is due or not, and build what they lead to."""
     progress.step("Training the models")
-    outcomes = _when_free(lambda: train_all(connect, trigger="demand"), progress)
+    outcomes = _when_free(lambda: train_all(connect, trigger=progress.trigger), progress)
     for outcome in outcomes:
         if outcome.error is not None:
             raise outcome.error
@@ -192,8 +228,9 @@ def _said(outcomes: Sequence[RunOutcome]) -> list[str]:
         if isinstance(outcome.error, NotEnoughData):
             said.append(f"Not trained: {outcome.error}.")
         elif outcome.error is None:
-            did = "Scored" if outcome.scored_with else "Trained on"
-            said.append(f"{did} {outcome.rows_read or 0:,} rows with {outcome.model} in {outcome.seconds:.0f} s.")
+            rows = f"{outcome.rows_read or 0:,} row{'' if outcome.rows_read == 1 else 's'}"
+            did = f"Scored {rows} with" if outcome.scored_with else f"Fitted on {rows}:"
+            said.append(f"{did} {outcome.model}, in {outcome.seconds:.1f} s.")
     return said
 
 

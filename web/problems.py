@@ -162,8 +162,12 @@ def register(app: flask.Flask) -> None:
         # An answer that is complete, such as that of a failed validation, goes out as it is.
         if error.response is not None and isinstance(error.response, flask.Response):
             return error.response
-        problem = Problem(error.description or error.name)
-        problem.status = HTTPStatus(error.code or 500)
+        status = HTTPStatus(error.code or 500)
+        detail = error.description or error.name
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            detail = f"Too many requests: {detail} are answered. Wait a moment, and try again."
+        problem = Problem(detail)
+        problem.status = status
         answer = document(problem)
         for name, value in error.get_headers():
             if name in {"Allow", "Retry-After", "Location"}:

@@ -31,7 +31,7 @@ def register(app: flask.Flask, script_hashes: Callable[[], Sequence[str]]) -> No
     @app.after_request
     def add(answer: flask.Response) -> flask.Response:
         path = flask.request.path
-        if path.startswith("/api-docs/") or path == "/lineage.html":
+        if path.startswith("/api-docs/") or path in {"/lineage.html", "/reports/performance.html"}:
             policy = INLINE
         elif (answer.mimetype == "text/html" and path.startswith("/app/")) or path == "/sign-in":
             policy = PAGES.format(hashes=" ".join(script_hashes()))

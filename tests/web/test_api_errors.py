@@ -212,3 +212,18 @@ def test_figures_are_as_many_as_there_are_rules(client: Client) -> None:
         client.open("/overview", method=f"X{number}")
     endpoints = {match for name in figures_of(client) for match in re.findall(r'endpoint="([^"]*)"', name)}
     assert len(endpoints) <= 4
+
+
+@pytest.mark.parametrize("origin", ["http://[", "null", "https://localhost.evil.example", "http://", "[", "localhost"])
+def test_what_is_no_origin_of_ours_is_refused(client: Client, origin: str) -> None:
+    answer = client.post("/analyze_playlist", json={"playlist_id": 0}, headers={"Origin": origin})
+    assert (answer.status_code, answer.content_type) == (403, "application/problem+json")
+
+
+@pytest.mark.parametrize(
+    "target", ["//[", "https://evil.example/app/", "//evil.example/app/", "/\\evil.example", "/app/\n"]
+)
+def test_nobody_is_sent_elsewhere_after_signing_in(client: Client, target: str) -> None:
+    answer = client.get("/sign-in", query_string={"next": target})
+    assert answer.status_code == 200
+    assert 'name="next" value="/app/"' in answer.text

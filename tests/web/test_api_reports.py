@@ -4,6 +4,7 @@ import csv
 import io
 import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import flask
@@ -142,3 +143,16 @@ def test_whoever_stops_reading_gives_the_connection_back(client: Client) -> None
         next(iter(answer.response))
         answer.close()
     assert pool.checkedout() == 0
+
+
+def test_the_performance_report_is_served_as_it_was_written(
+    client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MIXHOUSE_HOME", str(tmp_path))
+    answer = client.get("/reports/performance.html")
+    assert (answer.status_code, answer.content_type) == (404, "application/problem+json")
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "latest.html").write_text("<h1>Report</h1>", encoding="utf-8")
+    with client.get("/reports/performance.html") as answer:
+        assert (answer.status_code, answer.mimetype, answer.text) == (200, "text/html", "<h1>Report</h1>")
+        assert "connect-src 'self'" in answer.headers["Content-Security-Policy"]

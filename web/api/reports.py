@@ -13,11 +13,14 @@ from typing import Annotated, Any
 import flask
 from pydantic import BaseModel, ConfigDict, Field
 
+from warehouse.settings import reports_folder
 from web.api.resource import INT4, UNSENT, ArtistUri, Problem, Text, absent_means_absent, answer, blueprint
 from web.database import warehouse
+from web.problems import NotFound
 
 reports = blueprint("reports", "Reports", "Everything as CSV, for spreadsheets and programs.")
 
+PERFORMANCE_REPORT = "/reports/performance.html"
 ROWS_AT_ONCE = 500
 # What a spreadsheet may take for a formula, also where it is written as wide as a Chinese character; and what it became
 # here, so that no two texts become the same.
@@ -211,3 +214,19 @@ def _add(report: Report) -> None:
 
 for _report in REPORTS:
     _add(_report)
+
+
+@reports.get(
+    PERFORMANCE_REPORT,
+    summary="The performance report of the models, as a page",
+    responses={
+        200: {"description": "The report", "content": {"text/html": {"schema": {"type": "string"}}}},
+        404: Problem,
+    },
+)
+def performance_report() -> flask.Response:
+    """One HTML file with charts, that opens without a network: as the last run or `mixhouse report` wrote it."""
+    try:
+        return flask.send_file(reports_folder() / "latest.html", mimetype="text/html", max_age=0, conditional=True)
+    except FileNotFoundError:
+        raise NotFound("No report has been written yet. Start a training, or write it: mixhouse report") from None

@@ -191,7 +191,7 @@ def _freshness(found: Row, freshness: Row, models: Sequence[Row]) -> shell.Compo
                 _when(row["trained_at"]),
                 dmc.Text(
                     f"Trained on {counted(row['rows_read'] or 0, unit)}; "
-                    + (f"{counted(new, unit)} came since." if new else "none came since."),
+                    + (f"{counted(new, unit)} more are in the marts since." if new else "the marts have no more now."),
                     size="sm",
                     c="dimmed",
                 ),

@@ -1,7 +1,5 @@
 """Signing in with an API key, where the server can be reached from elsewhere."""
 
-from urllib.parse import urlsplit
-
 import flask
 from werkzeug.wrappers import Response
 
@@ -32,6 +30,5 @@ def register(app: flask.Flask) -> None:
 
 def _own(target: str | None) -> str:
     """Return a path of this server, whatever the address says: nobody is to be sent elsewhere after signing in."""
-    parts = urlsplit(target or "")
-    is_own = not parts.scheme and not parts.netloc and parts.path.startswith("/app/") and "\\" not in (target or "")
+    is_own = target is not None and target.startswith("/app/") and "\\" not in target and target.isprintable()
     return str(target) if is_own else "/app/"
