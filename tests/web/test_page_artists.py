@@ -80,11 +80,11 @@ def test_filters_look_through_all_artists(eventful_app: flask.Flask, eventful_wa
         f" where cluster_id = {cluster} and stage = '{stage}' order by artist_rank, artist_uri"
     )
     with eventful_app.test_request_context():
-        table = artists.best(None, str(cluster), stage).children[1].children[1]
+        table = artists.best(None, cluster, stage).children[1].children[1]
         assert [row["artist_name"] for row in table.rowData] == [name for (name,) in expected[:200]]
         # A name with the others.
         name = expected[-1][0]
-        narrow = artists.best(name, str(cluster), stage).children[1].children[1]
+        narrow = artists.best(name, cluster, stage).children[1].children[1]
         assert {row["artist_name"] for row in narrow.rowData} == {
             other for (other,) in expected if other.lower().startswith(name.lower())
         }
