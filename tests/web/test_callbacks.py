@@ -62,7 +62,7 @@ def outputs(output: str) -> Any:
     made = []
     for name in names:
         component, _, property_ = name.rpartition(".")
-        made.append({"id": component, "property": property_.split("@")[0]})
+        made.append({"id": component, "property": property_})
     declared = parts(made, itertools.repeat(None))
     return declared if is_many else declared[0]
 

@@ -138,7 +138,7 @@ def register(app: dash.Dash) -> None:
         try:
             return _shown(page["page"], asked.parts)
         except DatabaseAway:
-            return dash.no_update
+            raise dash.exceptions.PreventUpdate from None
 
 
 def guarded(page: Callable[..., Component]) -> Callable[..., Component]:
