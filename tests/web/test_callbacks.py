@@ -107,6 +107,7 @@ def test_no_value_makes_a_callback_fail(tampering: flask.testing.FlaskClient) ->
         ("artists-best.children", str(2**31)),
         ("playlist-answer.children", None),
         ("frame.navbar", "x"),
+        ("artists-found.children", ["a"]),
     ],
 )
 def test_what_a_value_is_not_is_said(tampering: flask.testing.FlaskClient, output: str, value: object) -> None:
