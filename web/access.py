@@ -21,7 +21,11 @@ from web.problems import NotAllowed, NotSignedIn
 Anonymous = Literal["nothing", "reading", "pages"]
 """What may be done without a key: nothing; reading; or reading, and starting runs in pages."""
 PREFIX = "mixhouse_"
-ALWAYS_OPEN = frozenset({"/healthz", "/readyz", "/sign-in"})
+ASSETS = Path(__file__).with_name("assets")
+ALWAYS_OPEN = frozenset(
+    {"/healthz", "/readyz", "/sign-in", "/sign-out", *(f"/app/assets/{path.name}" for path in ASSETS.iterdir())}
+)
+"""What needs no key, by the whole path: one that only begins as these do may lead elsewhere."""
 READING_POSTS = ("/analyze_playlist", "/analyze_artist", "/app/_dash-update-component")
 """What is posted and changes nothing; callbacks of pages that start something ask `require_starting`."""
 
@@ -130,6 +134,11 @@ def sign_out() -> None:
     flask.session.pop("key", None)
 
 
+def is_signed_in() -> bool:
+    """Say whether the browser that sent the request has a session, whatever has become of its key since."""
+    return "key" in flask.session
+
+
 def require_starting() -> str:
     """Return in whose name a page may start a run.
 
@@ -159,7 +168,7 @@ def register(app: flask.Flask, access: Access) -> None:
         if access.only_local_names and not is_loopback(urlsplit(f"//{request.host}").hostname or ""):
             raise NotAllowed("This server answers requests for this machine alone. Use 127.0.0.1 or localhost.")
         _refuse_other_sites()
-        if request.path in ALWAYS_OPEN or request.path.startswith("/app/assets/"):
+        if request.path in ALWAYS_OPEN:
             return None
         is_reading = request.method in {"GET", "HEAD", "OPTIONS"} or request.path in READING_POSTS
         if is_reading and access.anonymous != "nothing":

@@ -18,7 +18,7 @@ from sqlalchemy.pool import QueuePool
 
 from warehouse.database import KEEPALIVES
 from warehouse.roles import ROLES
-from web.problems import DatabaseAway, NotBuilt
+from web.problems import DatabaseAway, NotBuilt, Unprocessable
 
 logger = logging.getLogger(__name__)
 
@@ -203,6 +203,10 @@ def _known(error: Exception) -> Exception:
     original = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(original, _MISSING):
         return NotBuilt()
+    if isinstance(original, psycopg.DataError):
+        # A character or a number that no column can have, such as NUL in a text.
+        logger.info("event=value_refused error=%r", str(original).strip().splitlines()[:1])
+        return Unprocessable("What was asked for has a value that the database cannot hold.")
     if isinstance(original, psycopg.OperationalError | psycopg.InterfaceError):
         logger.warning("event=database_away error=%r", str(original).strip().splitlines()[:1])
         return DatabaseAway()

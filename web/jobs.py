@@ -26,7 +26,7 @@ from psycopg import Connection, sql
 from warehouse.database import KEEPALIVES, connect
 from warehouse.errors import DatabaseError
 from warehouse.roles import QUEUE, grant_queue
-from web.problems import Conflict
+from web.problems import Conflict, Unprocessable
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +126,10 @@ def start_run(connection: sqlalchemy.Connection | Connection, kind: Kind, reques
 
     Raises:
         Conflict: One of the same kind is under way.
+        Unprocessable: There is no such kind.
     """
+    if kind not in KINDS:
+        raise Unprocessable(f"A run is one of {', '.join(KINDS)}.")
     if isinstance(connection, sqlalchemy.Connection):
         connection = connection.connection.driver_connection  # type: ignore[assignment]
     assert isinstance(connection, psycopg.Connection)  # noqa: S101 - for the type checker

@@ -47,6 +47,9 @@ def test_a_database_that_is_stopped_is_waited_for(
         expect(page.get_by_text("The database is away")).to_be_visible(timeout=15_000)
         expect(page.get_by_role("button", name="Start a build")).to_be_disabled()
         shoot(page, "runs-database-away")
+        another = browse("/app/playlists/0", address=address)
+        expect(another.get_by_role("heading", name="The database does not answer")).to_be_visible()
+        another.evaluate("window.isTheSame = true")
         process.wait_until_it_says("worker_waits", 60)
         # Whoever stopped it wants it stopped.
         assert embedded.status(home).state == "stopped"
@@ -55,6 +58,10 @@ def test_a_database_that_is_stopped_is_waited_for(
         done = server.wait_for_run(run_id, "succeeded", "failed", seconds=90)
         assert done["status"] == "succeeded"
         assert done["attempts"] >= 2
+        # Nothing is built here, which is what the page has to say; the document is the one that was there before.
+        expect(another.get_by_role("heading", name="Nothing is built yet")).to_be_visible(timeout=30_000)
+        assert another.evaluate("window.isTheSame")
+        another.close()
         expect(page.get_by_text("The dbt docs are written.").first).to_be_visible(timeout=30_000)
         expect(page.get_by_role("button", name="Start a build")).to_be_enabled()
         assert process.popen.poll() is None

@@ -28,7 +28,9 @@ def best_artist(eventful_warehouse: Warehouse) -> str:
     return str(uri)
 
 
-def test_the_page_has_kinds_recommendations_and_what_happened(eventful_app: flask.Flask) -> None:
+def test_the_page_has_kinds_recommendations_and_what_happened(
+    eventful_app: flask.Flask, eventful_warehouse: Warehouse
+) -> None:
     with eventful_app.test_request_context():
         page = said(artists.layout())
     for title in (
@@ -40,6 +42,11 @@ def test_the_page_has_kinds_recommendations_and_what_happened(eventful_app: flas
     ):
         assert title in page
     assert "Rose in October 2017" in page
+    reasons = eventful_warehouse.query(
+        "select reason from insights.artist_recommendations where recommendation_rank = 1"
+    )
+    assert reasons
+    assert all(json.dumps(reason) in page for (reason,) in reasons)
     assert "in 39 of the 500 playlists" in page  # the reason of a jump
 
 
@@ -80,11 +87,11 @@ def test_filters_look_through_all_artists(eventful_app: flask.Flask, eventful_wa
         f" where cluster_id = {cluster} and stage = '{stage}' order by artist_rank, artist_uri"
     )
     with eventful_app.test_request_context():
-        table = artists.best(None, str(cluster), stage).children[1].children[1]
+        table = artists.best(None, cluster, stage).children[1].children[1]
         assert [row["artist_name"] for row in table.rowData] == [name for (name,) in expected[:200]]
         # A name with the others.
         name = expected[-1][0]
-        narrow = artists.best(name, str(cluster), stage).children[1].children[1]
+        narrow = artists.best(name, cluster, stage).children[1].children[1]
         assert {row["artist_name"] for row in narrow.rowData} == {
             other for (other,) in expected if other.lower().startswith(name.lower())
         }

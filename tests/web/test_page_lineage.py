@@ -4,12 +4,14 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 import flask
+import pytest
 from commands import Warehouse
 from playwright.sync_api import Page, expect
 
 from warehouse.dbt import docs_file
 from web.access import Access
 from web.pages import lineage
+from web.problems import DatabaseAway
 
 
 def test_without_the_document_its_address_says_so(client: flask.testing.FlaskClient) -> None:
@@ -37,6 +39,34 @@ def test_who_may_not_start_anything_is_asked_to_sign_in(
     with new_application(web_warehouse, access=Access(anonymous="reading")).test_request_context():
         assert "Sign in" in str(lineage.layout())
         assert "lineage-start" not in str(lineage.layout())
+
+
+def test_what_keeps_the_document_from_being_written_or_watched_is_said(
+    web_warehouse: Warehouse, new_application: Callable[..., flask.Flask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = new_application(web_warehouse, access=Access(anonymous="reading")).test_client()
+
+    def send(component: str, property_: str) -> flask.Response:
+        [callback] = [
+            one
+            for one in client.get("/app/_dash-dependencies").json or []
+            if one["inputs"] == [{"id": component, "property": property_}]
+        ]
+        outputs = [name.rpartition(".") for name in callback["output"].strip(".").split("...")]
+        body = {
+            "output": callback["output"],
+            "outputs": [{"id": name, "property": changed} for name, _, changed in outputs],
+            "inputs": [{"id": component, "property": property_, "value": 1}],
+            "changedPropIds": [f"{component}.{property_}"],
+        }
+        return client.post("/app/_dash-update-component", json=body)
+
+    def away() -> None:
+        raise DatabaseAway
+
+    assert b"Sign in with an API key" in send("lineage-start", "n_clicks").data
+    monkeypatch.setattr(lineage, "_last_run", away)
+    assert b"The database does not answer" in send("lineage-watch", "n_intervals").data
 
 
 def test_the_document_is_written_and_looked_at(

@@ -42,8 +42,8 @@ def measured(error: float) -> list[str]:
 def test_what_serves_is_told_beside_the_best_constant() -> None:
     [sentence] = measured(0.2)
     assert sentence == (
-        "What serves: two parts: any follower, and how many. Its error on held-out playlists is 0.200 (RMSE on log1p "
-        "of followers, mean of repeated splits); “always the mean” has 0.400. That is 50% better."
+        "What serves: two parts: any follower, and how many. Its error in the comparison is 0.200 (RMSE on log1p of "
+        "followers, mean of repeated splits); “always the mean” has 0.400. That is 50% better."
     )
     assert measured(0.6)[0].endswith("That is 50% worse.")
     assert "says next to nothing" in measured(0.4)[0]

@@ -10,3 +10,15 @@ dagcomponentfuncs.PageLink = function (props) {
     }
     return React.createElement(window.dash_core_components.Link, { href: href, className: "cell-link" }, text);
 };
+
+// A cell of a table as it is downloaded: text that a spreadsheet could take for a formula has an apostrophe before it,
+// as in the reports of the API (`web/api/reports.py`, harmless); a number is as the table shows it.
+var dagfuncs = (window.dashAgGridFunctions = window.dashAgGridFunctions || {});
+var FORMULA = /^'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
+
+dagfuncs.csvCell = function (params) {
+    if (typeof params.value === "string") {
+        return FORMULA.test(params.value) ? "'" + params.value : params.value;
+    }
+    return params.formatValue(params.value);
+};

@@ -1,14 +1,19 @@
 """The pages, at `/app/`: Dash, one module a page, in a shell with navigation."""
 
+import functools
+from types import ModuleType
+
 import dash
 import flask
 
 from web.pages import (
     artist,
     artists,
+    callbacks,
     components,
     genres,
     lineage,
+    not_found_404,
     overview,
     playlist,
     popularity,
@@ -18,10 +23,11 @@ from web.pages import (
     shell,
     sign_in,
 )
+from web.problems import Problem
 
-PAGES = (overview, popularity, playlist, artists, artist, genres, runs, run, quality, lineage)
+PAGES = (overview, popularity, playlist, artists, artist, genres, runs, run, quality, lineage, not_found_404)
 """In the order of the navigation. Each has `PATH`, `NAME`, `TITLE`, `layout(**parts of the address)`, and
-`register(dash_app)` for what happens in it."""
+`register(dash_app)` for what happens in it; those of one thing have `named(**parts)`, the title of it."""
 
 
 def register(app: flask.Flask) -> dash.Dash:
@@ -40,7 +46,12 @@ def register(app: flask.Flask) -> dash.Dash:
         enable_mcp=False,
         # Else each request, also of the API, is handed to a thread of its own.
         use_async=False,
-        meta_tags=[{"name": "color-scheme", "content": "dark"}],
+        meta_tags=[
+            {"name": "color-scheme", "content": "dark"},
+            {"name": "description", "content": "What playlists say of music: popularity, artists, genres, quality."},
+        ],
+        # They would have the titles of strangers in the document, for cards of sites that this is not shown at.
+        include_pages_meta=False,
         index_string=shell.INDEX,
     )
     for order, page in enumerate(PAGES):
@@ -49,18 +60,31 @@ def register(app: flask.Flask) -> dash.Dash:
             path=page.PATH,
             path_template=getattr(page, "PATH_TEMPLATE", None),
             name=page.NAME,
-            title=f"{page.TITLE} · Mixhouse",
-            description=page.TITLE,
+            title=functools.partial(_title, page),
             order=order,
             layout=shell.guarded(page.layout),
+            page=page.layout,
         )
-    pages_app.layout = shell.layout([(page.NAME, page.PATH) for page in PAGES if page.NAME])
+    # Anew for each who opens it: it shows whether somebody is signed in.
+    pages_app.layout = functools.partial(shell.layout, [(page.NAME, page.PATH) for page in PAGES if page.NAME])
+    callbacks.register(pages_app)
     shell.register(pages_app)
     components.register(pages_app)
     for page in PAGES:
         page.register(pages_app)
     sign_in.register(app)
     return pages_app
+
+
+def _title(page: ModuleType, **parts: str) -> str:
+    """Return what a browser calls a page: after what it is about, where the page says that by `named`."""
+    named = getattr(page, "named", None)
+    try:
+        about = named(**parts) if named is not None and parts else page.TITLE
+    except Problem:
+        # The page says what is wrong.
+        about = page.TITLE
+    return f"{about} · Mixhouse"
 
 
 __all__ = ["register"]

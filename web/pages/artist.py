@@ -79,6 +79,12 @@ def layout(artist_id: str | None = None, **_: object) -> shell.Component:
     )
 
 
+def named(artist_id: str) -> str:
+    """Return what the page is about."""
+    name: str = _find(artist_id)["artist_name"] or TITLE
+    return name
+
+
 def register(app: dash.Dash) -> None:
     """Nothing happens in this page that its tables and links do not do by themselves."""
 
@@ -134,7 +140,7 @@ def _figures(artist: Row) -> list[tuple[str, str, str | None]]:
             number(artist["avg_followers"], 1),
             f"on average; median {median_said(artist['median_followers'])}",
         ),
-        ("Tracks", number(artist["track_count"]), f"listed {number(artist['track_appearances'])} times"),
+        ("Tracks", number(artist["track_count"]), f"listed {_times(artist['track_appearances'])}"),
         (
             "Engagement",
             f"above {_floor_percent(artist['followers_percentile'])} %",
@@ -419,6 +425,10 @@ def month(value: Any) -> str:
 
 def _playlists_said(count: int) -> str:
     return "1 playlist" if count == 1 else f"{count:,} playlists"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
 
 
 def _percent(value: float) -> str:

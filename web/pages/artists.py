@@ -1,16 +1,18 @@
 """Artist trends: what kinds of artists there are, who is emerging, who rose and fell, and where to find one."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import dash
 import dash_mantine_components as dmc
 from dash import Input, Output, dcc, html
+from pydantic import Field
 
 from python_ml import charts
 from web.database import Row, warehouse
 from web.pages import components, shell
 from web.pages.artist import RECOMMENDATIONS, STAGES, cluster_mark, median_said, month, path_of
+from web.pages.callbacks import typed
 
 PATH = "/artists"
 NAME = "Artist trends"
@@ -24,6 +26,9 @@ MOST_MOVERS = 15
 MOST_JUMPS = 200
 MOST_BY_SCORE = 200
 _CANDIDATES = {"specified": "As measured, five clusters", "log_scaled": "On a log scale"}
+
+Cluster = Annotated[int, Field(ge=0, lt=2**31)]
+"""The number of a kind of artists."""
 
 
 def layout(**_: object) -> shell.Component:
@@ -52,6 +57,7 @@ def register(app: dash.Dash) -> None:
     """Search by name, and answer the filters of the table of all artists."""
 
     @app.callback(Output("artists-found", "children"), Input("artists-name", "value"), prevent_initial_call=True)
+    @typed
     def search(name: str | None) -> shell.Component:
         return components.told(lambda: found(name or ""))
 
@@ -62,7 +68,8 @@ def register(app: dash.Dash) -> None:
         Input("artists-stage", "value"),
         prevent_initial_call=True,
     )
-    def choose(prefix: str | None, cluster: str | None, stage: str | None) -> shell.Component:
+    @typed
+    def choose(prefix: str | None, cluster: Cluster | None, stage: str | None) -> shell.Component:
         return components.told(lambda: best(prefix, cluster, stage))
 
 
@@ -94,12 +101,12 @@ def found(name: str) -> shell.Component:
     )
 
 
-def best(prefix: str | None, cluster: str | None, stage: str | None) -> shell.Component:
+def best(prefix: str | None, cluster: int | None, stage: str | None) -> shell.Component:
     """Return the table of the artists with the highest scores.
 
     Args:
         prefix: What their names begin with; all if there is none.
-        cluster: Number of their cluster, as text; of any if there is none.
+        cluster: Number of their cluster; of any if there is none.
         stage: Their stage; any if there is none.
     """
     prefix = (prefix or "").strip() or None
@@ -107,7 +114,7 @@ def best(prefix: str | None, cluster: str | None, stage: str | None) -> shell.Co
         warehouse().cached(
             "artists_by_score",
             prefix=prefix,
-            cluster_id=int(cluster) if cluster else None,
+            cluster_id=cluster,
             stage=stage or None,
             limit=MOST_BY_SCORE,
         )
@@ -230,6 +237,7 @@ def _recommended_as(name: str, count: int) -> shell.Component:
                     components.column("playlist_appearances", "Playlists", "whole", width=110, minWidth=105),
                     components.column("median_followers", "Median followers", "decimal", width=160, minWidth=155),
                     components.column("stage", "Stage", width=120),
+                    components.column("reason", "Why", **components.LONG),
                 ],
                 file=f"artists-to-{name.replace('_', '-')}" if name != "emerging" else "emerging-artists",
             ),
@@ -314,25 +322,10 @@ def _why() -> shell.Component:
     candidates = warehouse().cached("cluster_candidates")
     if not candidates:
         return None
-    measures = (
-        ("Kinds", "clusters", ".0f"),
-        ("In the largest", "largest_share", ".0%"),
-        ("Stability", "stability", ".2f"),
-        ("Silhouette, as measured", "silhouette_raw", ".2f"),
-        ("Silhouette, log scale", "silhouette_log", ".2f"),
-    )
-    heads = [dmc.TableTh("Candidate"), *[dmc.TableTh(title, ta="right") for title, *_ in measures]]
     rows = [
-        [
-            dmc.TableTd(_CANDIDATES.get(row["candidate"], row["candidate"]) + (" (serves)" * row["is_champion"])),
-            *[
-                dmc.TableTd("-" if row[field] is None else format(row[field], said), ta="right", className="figure")
-                for _, field, said in measures
-            ],
-        ]
+        row | {"name": _CANDIDATES.get(row["candidate"], row["candidate"]) + (" (serves)" * row["is_champion"])}
         for row in candidates
     ]
-    table = dmc.Table([dmc.TableThead(dmc.TableTr(heads)), dmc.TableTbody([dmc.TableTr(row) for row in rows])])
     return html.Details(
         [
             html.Summary("Why these kinds, and how good they are"),
@@ -344,8 +337,20 @@ def _why() -> shell.Component:
                 c="dimmed",
                 my="xs",
             ),
-            # It is wider than a phone, and can be moved by keys as well.
-            html.Div(table, className="sideways", tabIndex="0", role="region", **{"aria-label": "Candidates compared"}),
+            components.table(
+                "artists-candidates",
+                "Candidates compared",
+                rows,
+                [
+                    components.column("name", "Candidate", width=240, minWidth=200, **components.FEW),
+                    components.column("clusters", "Kinds", "whole", **components.FEW),
+                    components.column("largest_share", "In the largest", "share", **components.FEW),
+                    components.column("stability", "Stability", "precise", **components.FEW),
+                    components.column("silhouette_raw", "Silhouette, as measured", "precise", **components.FEW),
+                    components.column("silhouette_log", "Silhouette, log scale", "precise", **components.FEW),
+                ],
+                file="artist-clusterings",
+            ),
         ],
         className="more",
     )

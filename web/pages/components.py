@@ -120,7 +120,7 @@ def table(
                 columnDefs=list(columns),
                 defaultColDef={"sortable": True, "resizable": True, "minWidth": 90, "floatingFilter": True},
                 columnSize="responsiveSizeToFit",
-                csvExportParams={"fileName": f"{file}.csv"},
+                csvExportParams={"fileName": f"{file}.csv", "processCellCallback": {"function": "csvCell(params)"}},
                 style={"height": None},
                 dashGridOptions={
                     "theme": {"function": _THEME},
@@ -220,4 +220,9 @@ def told(answer: Callable[[], Component]) -> Component:
     try:
         return answer()
     except Problem as problem:
-        return dmc.Alert(problem.detail, color="red", role="alert")
+        return alert(problem.detail, "red")
+
+
+def alert(words: str, color: str) -> Component:
+    """Return what went wrong, in words that screen readers say at once."""
+    return html.Div(dmc.Alert(words, color=color), role="alert")

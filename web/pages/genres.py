@@ -12,6 +12,7 @@ from python_ml import charts
 from web.database import Row, warehouse
 from web.pages import components, shell
 from web.pages.artist import month, path_of
+from web.pages.callbacks import typed
 
 PATH = "/genres"
 NAME = "Genres"
@@ -56,16 +57,19 @@ def register(app: dash.Dash) -> None:
     """Draw the genres that are chosen, and show the artists of a genre and of a month."""
 
     @app.callback(Output("genres-lines", "children"), Input("genres-chosen", "value"), prevent_initial_call=True)
+    @typed
     def draw(chosen: list[str] | None) -> shell.Component:
         return components.told(lambda: lines(chosen or []))
 
     @app.callback(Output("genres-top", "children"), Input("genres-genre", "value"), prevent_initial_call=True)
+    @typed
     def show_genre(genre: str | None) -> shell.Component:
         return components.told(lambda: top(genre)) if genre else dash.no_update
 
     @app.callback(Output("genres-artists", "children"), Input("genres-month", "value"), prevent_initial_call=True)
-    def show_month(chosen: str | None) -> shell.Component:
-        return components.told(lambda: changed(date.fromisoformat(chosen))) if chosen else dash.no_update
+    @typed
+    def show_month(chosen: date | None) -> shell.Component:
+        return components.told(lambda: changed(chosen)) if chosen else dash.no_update
 
 
 def lines(chosen: Sequence[str]) -> shell.Component:
@@ -144,7 +148,8 @@ def changed(chosen: date) -> shell.Component:
     ]
     rising = sum(row["direction"] == "rising" for row in rows)
     falling = sum(row["direction"] == "falling" for row in rows)
-    said = f"{month(chosen)}: {rising or 'no'} of these artists are rising, {falling or 'none'} falling, beyond chance."
+    rise = f"{rising or 'none'} of these artists {'are' if rising > 1 else 'is'} rising"
+    said = f"{month(chosen)}: {rise}, {falling or 'none'} falling, beyond chance."
     return html.Div(
         [
             dmc.Text(said, size="sm"),

@@ -13,6 +13,7 @@ from web import access
 from web.database import Row, warehouse
 from web.jobs import start_run
 from web.pages import components, shell
+from web.pages.callbacks import Clicks, typed
 from web.problems import Conflict, NotFound, Problem
 
 logger = logging.getLogger(__name__)
@@ -57,7 +58,8 @@ def register(app: dash.Dash) -> None:
         Input("lineage-start", "n_clicks"),
         prevent_initial_call=True,
     )
-    def start(clicks: int) -> tuple[shell.Component, bool]:
+    @typed
+    def start(clicks: Clicks) -> tuple[shell.Component, bool]:
         if not clicks:
             raise dash.exceptions.PreventUpdate
         try:
@@ -68,7 +70,7 @@ def register(app: dash.Dash) -> None:
             # Somebody else was faster, and this is what they started.
             logger.info("event=docs_under_way")
         except Problem as problem:
-            return dmc.Alert(problem.detail, color="red", role="alert"), True
+            return components.alert(problem.detail, "red"), True
         return _state(_last_run()), False
 
     @app.callback(
@@ -78,11 +80,12 @@ def register(app: dash.Dash) -> None:
         Input("lineage-watch", "n_intervals"),
         prevent_initial_call=True,
     )
-    def watch(_: int) -> tuple[shell.Component, bool, shell.Component]:
+    @typed
+    def watch(_: Clicks) -> tuple[shell.Component, bool, shell.Component]:
         try:
             run = _last_run()
         except Problem as problem:
-            return dmc.Alert(problem.detail, color="yellow", role="alert"), False, dash.no_update
+            return components.alert(problem.detail, "yellow"), False, dash.no_update
         if _is_under_way(run):
             return _state(run), False, dash.no_update
         return _state(run), True, document(_written_at())

@@ -2,19 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import dash
 import dash_mantine_components as dmc
 from dash import Input, Output, State, dcc, html
+from pydantic import Field
 
 from python_ml import charts
 from web.database import Row, warehouse
 from web.pages import components, shell
 from web.pages.artist import path_of
+from web.pages.callbacks import Clicks, typed
 from web.pages.popularity import HIGHEST_PID, counted, path, title, upper_first
 from web.predictions import predict_playlist
-from web.problems import NotFound
+from web.problems import NotFound, Problem
 
 PATH = "/playlists"
 PATH_TEMPLATE = "/playlists/<pid>"
@@ -31,6 +33,9 @@ _EVIDENCE = {
     "unclear": ("unclear", "yellow"),
     "none": ("too few to compare", "gray"),
 }
+
+_Count = Annotated[int, Field(ge=1, le=1_000_000)]
+_Minutes = Annotated[float, Field(gt=0, le=10_000)]
 
 
 @dataclass(frozen=True)
@@ -152,6 +157,12 @@ def changes_in_words(now: Change, change: Change) -> list[str]:
     return words
 
 
+def named(pid: str) -> str:
+    """Return what the page is about."""
+    name: str = title(_playlist(pid)["name"])
+    return name
+
+
 def register(app: dash.Dash) -> None:
     """Predict again whenever a slider moves."""
     inputs = [
@@ -166,20 +177,33 @@ def register(app: dash.Dash) -> None:
     @app.callback(
         Output("playlist-answer", "children"), *inputs, State("playlist-pid", "data"), prevent_initial_call=True
     )
+    @typed
     def ask(
-        tracks: int, artists: int, albums: int, minutes: float, description: bool, collaborative: bool, pid: int
+        tracks: _Count,
+        artists: _Count,
+        albums: _Count,
+        minutes: _Minutes,
+        description: bool,
+        collaborative: bool,
+        pid: int,
     ) -> shell.Component:
-        change = Change(int(tracks), int(artists), int(albums), float(minutes), bool(description), bool(collaborative))
+        change = Change(tracks, artists, albums, minutes, description, collaborative)
         return components.told(lambda: _answer(_playlist(str(pid)), change))
 
     @app.callback(
         *[Output(part.component_id, part.component_property, allow_duplicate=True) for part in inputs],
+        Output("playlist-answer", "children", allow_duplicate=True),
         Input("playlist-reset", "n_clicks"),
         State("playlist-pid", "data"),
         prevent_initial_call=True,
     )
-    def start_over(clicks: int, pid: int) -> tuple[object, ...]:
-        now = as_it_is(_playlist(str(pid)))
+    @typed
+    def start_over(_: Clicks, pid: int) -> tuple[object, ...]:
+        try:
+            now = as_it_is(_playlist(str(pid)))
+        except Problem as problem:
+            # The sliders stay where they are, and what keeps them there is said beside them.
+            return *[dash.no_update] * len(inputs), components.alert(problem.detail, "red")
         return (
             now.num_tracks,
             now.num_artists,
@@ -187,6 +211,7 @@ def register(app: dash.Dash) -> None:
             now.track_minutes,
             now.has_description,
             now.collaborative,
+            dash.no_update,
         )
 
 

@@ -18,6 +18,7 @@ from python_ml.reports import (
 )
 from web.database import Row, warehouse
 from web.pages import components, shell
+from web.pages.callbacks import typed
 
 PATH = "/popularity"
 NAME = "Playlist popularity"
@@ -101,8 +102,8 @@ def in_words(metrics: Sequence[Row], champion: Sequence[Row], candidates: Sequen
             if metric == "rmse" and candidate.startswith("constant_")
         )
         sentences.append(
-            f"What serves: {_lower_first(name)}. Its error on held-out playlists is {format_measure(error)} (RMSE on "
-            f"log1p of followers, mean of repeated splits); “{_lower_first(candidate_label(answer))}” has "
+            f"What serves: {_lower_first(name)}. Its error in the comparison is {format_measure(error)} (RMSE on log1p "
+            f"of followers, mean of repeated splits); “{_lower_first(candidate_label(answer))}” has "
             f"{format_measure(constant)}. That is {_beside(error, constant)}."
         )
         if ("within_factor_two", None) in own and ("spearman", None) in own:
@@ -124,6 +125,7 @@ def register(app: dash.Dash) -> None:
     """Search, and choose which playlists to list."""
 
     @app.callback(Output("popularity-found", "children"), Input("popularity-search", "value"))
+    @typed
     def search(text: str | None) -> shell.Component:
         return components.told(lambda: _found(text or ""))
 
@@ -136,6 +138,7 @@ def register(app: dash.Dash) -> None:
         Input("popularity-title", "value"),
         prevent_initial_call=True,
     )
+    @typed
     def choose(
         order: str | None, genre: str | None, length: str | None, group: str | None, title: str | None
     ) -> shell.Component:
@@ -164,7 +167,7 @@ def _found(text: str) -> shell.Component:
         return None
     found = warehouse().rows("playlists_by_title", prefix=text, limit=MOST_FOUND + 1)
     number = text.strip()
-    if number.isascii() and number.isdigit() and int(number) <= HIGHEST_PID:
+    if number.isascii() and number.isdigit() and len(number) <= 10 and int(number) <= HIGHEST_PID:
         playlist = warehouse().row("playlist", pid=int(number))
         found = ([playlist] if playlist else []) + [row for row in found if row["pid"] != int(number)]
     if not found:
@@ -358,11 +361,11 @@ def _sureness(served: Mapping[tuple[str, str | None], float]) -> list[shell.Comp
     covered = served.get(("interval_coverage", None))
     confidence, happened = served.get(("confidence_predicted", None)), served.get(("confidence_observed", None))
     tiles: list[tuple[str, str, str | None]] = [
-        ("Error, log1p", format_measure(served.get(("rmse", "log1p"))), "RMSE, held-out playlists"),
-        ("R², log1p", format_measure(served.get(("r2", "log1p"))), "1: all differences; 0: none"),
+        ("Error, log1p", format_measure(served.get(("rmse", "log1p"))), "RMSE, on the fifth kept for the final test"),
+        ("R², log1p", format_measure(served.get(("r2", "log1p"))), "on the same fifth; 1: all differences, 0: none"),
     ]
     if covered is not None:
-        tiles.append(("In their interval", f"{covered:.1%}", "of held-out playlists; 80 % or more are promised"))
+        tiles.append(("In their interval", f"{covered:.1%}", "of that fifth; 80 % or more are promised"))
     if confidence is not None and happened is not None:
         tiles.append(
             ("Within a factor of two", f"{happened:.1%}", f"where the confidence said {confidence:.1%}"),
@@ -430,8 +433,8 @@ def _candidates(candidates: Sequence[Row]) -> shell.Component:
             ],
             file="popularity-candidates",
         ),
-        note="Each was fitted and measured on the same splits of the playlists that the final test leaves alone. The "
-        "smallest error on log1p of followers serves, if it is clearly the smallest.",
+        note="Each was fitted and measured on the same splits of the playlists that the final test leaves alone, four "
+        "of five. The smallest error on log1p of followers serves, if it is clearly the smallest.",
     )
 
 
@@ -453,8 +456,8 @@ def _importances() -> list[shell.Component]:
                     charts.permutation_importance(by_method["permutation"]),
                     f"Bars: {_first_three(by_method['permutation'])} matter most to what serves.",
                 ),
-                note="How much the error of what serves (RMSE on log1p) rises when a feature is shuffled among "
-                "held-out playlists. About nothing: the feature is not needed, or another says the same.",
+                note="How much the error of what serves (RMSE on log1p) rises when a feature is shuffled among the "
+                "fifth kept for the final test. About nothing: the feature is not needed, or another says the same.",
             )
         )
     if "impurity" in by_method:
@@ -519,7 +522,8 @@ def _calibration() -> list[shell.Component]:
                 components.chart(
                     "popularity-coverage",
                     charts.interval_coverage(pd.DataFrame(intervals)),
-                    "Lines: the share of held-out playlists in their interval, by tenth of the prediction.",
+                    "Lines: of the fifth kept for the final test, the share in its interval, by tenth of what is "
+                    "predicted.",
                 ),
                 note="Followers are whole numbers, and most are 1: more than the stated share is often forced.",
             )

@@ -13,7 +13,8 @@ from web import jobs
 from web.access import may_start, require_starting
 from web.database import Row, warehouse
 from web.pages import components, shell
-from web.problems import DatabaseAway, Problem
+from web.pages.callbacks import Clicks, typed
+from web.problems import DatabaseAway, Problem, Unprocessable
 
 PATH = "/runs"
 NAME = "Runs"
@@ -74,14 +75,19 @@ def register(app: dash.Dash) -> None:
         State("runs-tick", "n_intervals"),
         prevent_initial_call=True,
     )
-    def start(clicks: list[int | None], ticks: int | None) -> tuple[Any, Any]:
+    @typed
+    def start(clicks: list[Clicks], ticks: Clicks) -> tuple[Any, Any]:
         if not any(clicks):
             return no_update, no_update
+        if not isinstance(ctx.triggered_id, dict) or "kind" not in ctx.triggered_id:
+            raise Unprocessable("Nothing says which button was pressed.")
         kind = ctx.triggered_id["kind"]
         try:
             name = require_starting()
             with warehouse().connection() as connection:
                 jobs.start_run(connection, kind, name)
+        except Unprocessable:
+            raise
         except Problem as problem:
             return (ticks or 0) + 1, [notification(f"not-started-{kind}", "Not started", problem.detail, "yellow")]
         # The next look at what is there finds it.
@@ -102,7 +108,8 @@ def register(app: dash.Dash) -> None:
         State("runs-seen", "data"),
         prevent_initial_call=True,
     )
-    def look(_: int, seen: dict[str, str]) -> tuple[Any, ...]:
+    @typed
+    def look(_: Clicks, seen: dict[str, str]) -> tuple[Any, ...]:
         kinds = get_args(jobs.Kind)
         try:
             found = warehouse().rows("runs")

@@ -1,15 +1,18 @@
 """What all pages share: the frame with its navigation, and what stands in place of a page that has nothing to show."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dash
 import dash_mantine_components as dmc
 from dash import Input, Output, State, dcc, html
+from pydantic import BaseModel
 
+from web import access
 from web.database import warehouse
-from web.problems import DatabaseAway, NotBuilt, Problem
+from web.pages.callbacks import Clicks, typed
+from web.problems import DatabaseAway, NotBuilt, Problem, Unprocessable
 
 # As Dash's own, with a language, which screen readers need to know.
 INDEX = """<!DOCTYPE html>
@@ -49,6 +52,15 @@ THEME = {
 }
 
 Component = Any
+TRY_AGAIN_MS = 3_000
+"""How often a page asks for a database that is away."""
+
+
+class Asked(BaseModel):
+    """Which page could not be shown."""
+
+    module: str
+    parts: dict[str, str]
 
 
 def layout(navigation: Sequence[tuple[str, str]]) -> Component:
@@ -86,6 +98,7 @@ def layout(navigation: Sequence[tuple[str, str]]) -> Component:
                                 ),
                                 dmc.Anchor("Mixhouse", href="/app/", className="brand", underline="never"),
                                 dmc.Anchor("API", href="/api-docs/swagger", ml="auto", size="sm", target="_blank"),
+                                *([_sign_out()] if access.is_signed_in() else []),
                             ],
                         )
                     ),
@@ -98,16 +111,34 @@ def layout(navigation: Sequence[tuple[str, str]]) -> Component:
 
 
 def register(app: dash.Dash) -> None:
-    """Let the navigation open and close on small screens."""
+    """Let the navigation open and close on small screens, and pages come back."""
 
     @app.callback(Output("frame", "navbar"), Input("burger", "opened"), State("frame", "navbar"))
+    @typed
     def show_navigation(opened: bool, navbar: dict[str, Any]) -> dict[str, Any]:
         return navbar | {"collapsed": {"mobile": not opened}}
 
     # A page that was chosen is what people want to see next.
     @app.callback(Output("burger", "opened"), Input("_pages_location", "pathname"))
+    @typed
     def hide_navigation(pathname: str) -> bool:
         return False
+
+    @app.callback(
+        Output("away", "children"),
+        Input("away-tick", "n_intervals"),
+        State("away-page", "data"),
+        prevent_initial_call=True,
+    )
+    @typed
+    def try_again(_: Clicks, asked: Asked) -> Component:
+        page = dash.page_registry.get(asked.module)
+        if page is None:
+            raise Unprocessable("There is no such page.")
+        try:
+            return _shown(page["page"], asked.parts)
+        except DatabaseAway:
+            raise dash.exceptions.PreventUpdate from None
 
 
 def guarded(page: Callable[..., Component]) -> Callable[..., Component]:
@@ -116,20 +147,45 @@ def guarded(page: Callable[..., Component]) -> Callable[..., Component]:
     @functools.wraps(page)
     def show(**parts: Any) -> Component:
         try:
-            return page(**parts)
-        except NotBuilt:
-            return empty("Nothing is built yet", *_what_to_build())
+            return _shown(page, parts)
         except DatabaseAway:
+            asked = Asked(module=page.__module__, parts={name: part for name, part in parts.items() if _is_text(part)})
             return html.Div(
                 [
                     empty("The database does not answer", "This page comes back by itself when it does."),
-                    dcc.Interval(id="try-again", interval=3000),
-                ]
+                    dcc.Store(id="away-page", data=asked.model_dump()),
+                    dcc.Interval(id="away-tick", interval=TRY_AGAIN_MS),
+                ],
+                id="away",
             )
-        except Problem as problem:
-            return empty("There is nothing here", problem.detail)
 
     return show
+
+
+def _shown(page: Callable[..., Component], parts: Mapping[str, Any]) -> Component:
+    """Return a page, or what to do where there is nothing to show.
+
+    Raises:
+        DatabaseAway: Nothing can be said of it.
+    """
+    try:
+        # What an address says twice is a list, and nothing that a page asks for.
+        return page(**{name: part for name, part in parts.items() if _is_text(part)})
+    except NotBuilt:
+        return empty("Nothing is built yet", *_what_to_build())
+    except DatabaseAway:
+        raise
+    except Problem as problem:
+        return empty("There is nothing here", problem.detail)
+
+
+def _is_text(part: object) -> bool:
+    return isinstance(part, str)
+
+
+def _sign_out() -> Component:
+    # A plain form, which works whatever else does.
+    return html.Form(html.Button("Sign out", type="submit", className="sign-out"), method="post", action="/sign-out")
 
 
 def empty(title: str, *what_to_do: Component) -> Component:
