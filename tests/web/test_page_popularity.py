@@ -182,7 +182,7 @@ def test_popularity_in_a_browser(
 ) -> None:
     page = browse("/app/popularity", width=width)
     expect(page.get_by_role("heading", level=1)).to_have_text("Playlist popularity")
-    expect(page.locator(".js-plotly-plot")).to_have_count(3, timeout=15_000)
+    expect(page.locator(".js-plotly-plot")).to_have_count(6, timeout=15_000)
     assert_accessible(page)
     shoot(page, "popularity")
 

@@ -16,6 +16,8 @@ from python_ml.reports import (
     popularity_verdict,
     residuals_verdict,
 )
+from warehouse.settings import reports_folder
+from web.api.reports import PERFORMANCE_REPORT
 from web.database import Row, warehouse
 from web.pages import components, shell
 from web.pages.callbacks import typed
@@ -67,6 +69,7 @@ def layout(**_: object) -> shell.Component:
     return dmc.Stack(
         [
             head,
+            *_report(),
             _search(),
             _underperformers(groups),
             *_quality(metrics),
@@ -542,6 +545,12 @@ def _calibration() -> list[shell.Component]:
             )
         )
     return [dmc.SimpleGrid(panels, cols={"base": 1, "md": 2})] if panels else []
+
+
+def _report() -> list[shell.Component]:
+    if not (reports_folder() / "latest.html").exists():
+        return []
+    return [dmc.Anchor("The performance report, as one page", href=PERFORMANCE_REPORT, target="_blank", size="sm")]
 
 
 def _words(sentences: Sequence[str]) -> shell.Component:
