@@ -99,8 +99,10 @@ def test_the_commands_build_a_change_and_compare_it_with_its_base(
     assert set(re.findall(r"^mixhouse\.\S+$", touched, flags=re.MULTILINE)) == {
         "mixhouse.own.loved_playlists",
         "mixhouse.insights.artists.cluster_profiles",
+        "mixhouse.insights.operations.cluster_changes",
+        "mixhouse.insights.operations.training_changes",
     }
-    assert "1 table model," in touched
+    assert "3 table models," in touched
     assert "1 view model " in touched
     uploaded = [step["with"]["path"] for step in workflow["jobs"]["build"]["steps"] if "upload" in step.get("uses", "")]
     for path in uploaded:

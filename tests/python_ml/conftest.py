@@ -130,6 +130,12 @@ def effect() -> pd.DataFrame:
 
 
 @pytest.fixture
+def skewed() -> Callable[[int, int], pd.DataFrame]:
+    """Makes so many playlists by a seed; see `skewed_playlists`."""
+    return skewed_playlists
+
+
+@pytest.fixture
 def artists() -> pd.DataFrame:
     return made_artists()
 

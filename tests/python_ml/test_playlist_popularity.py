@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
-from conftest import skewed_playlists
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.metrics import r2_score
 from sklearn.model_selection import train_test_split
@@ -146,9 +145,13 @@ def found_or_not(playlists: pd.DataFrame, draw: np.random.Generator) -> np.ndarr
     ],
 )
 def test_each_challenger_beats_both_others_where_followers_come_about_as_it_assumes(
-    challenger: str, other: str, count: int, followers: Callable[[pd.DataFrame, np.random.Generator], np.ndarray]
+    challenger: str,
+    other: str,
+    count: int,
+    followers: Callable[[pd.DataFrame, np.random.Generator], np.ndarray],
+    skewed: Callable[[int, int], pd.DataFrame],
 ) -> None:
-    playlists = skewed_playlists(count, 4)
+    playlists = skewed(count, 4)
     playlists = playlists.assign(num_followers=followers(playlists, np.random.default_rng(104)).astype("float64"))
     trained = playlist_popularity.train(playlists, other)
     assert trained.champion == challenger

@@ -12,7 +12,6 @@
 """
 
 import contextlib
-import hashlib
 import itertools
 import os
 import shutil
@@ -27,7 +26,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from commands import Warehouse
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
-from serving import SCREENSHOTS, Process, Server
+from serving import SCREENSHOTS, Process, Server, api_key
 
 from loaders.synthetic import write_slices
 from warehouse import embedded
@@ -112,17 +111,6 @@ def new_application(monkeypatch: pytest.MonkeyPatch) -> Iterator[NewApplication]
 def client(web_warehouse: Warehouse, new_application: NewApplication) -> flask.testing.FlaskClient:
     """Asks the application on `web_warehouse`, in this process."""
     return new_application(web_warehouse).test_client()
-
-
-def api_key(warehouse: Warehouse) -> str:
-    """Return a key for the API, made where nobody sees it but the tests: the database has its digest alone."""
-    key = "mixhouse_for_tests_only"
-    with warehouse.connect() as connection:
-        connection.execute(
-            "insert into ops.api_keys (name, sha256) values ('tests', %s) on conflict do nothing",
-            [hashlib.sha256(key.encode()).digest()],
-        )
-    return key
 
 
 StartServer = Callable[..., Server]

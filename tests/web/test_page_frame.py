@@ -8,7 +8,7 @@ import flask
 import flask.testing
 import pytest
 from commands import Warehouse
-from conftest import api_key
+from serving import api_key
 from werkzeug.test import TestResponse
 
 from web.access import Access
