@@ -17,10 +17,16 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 _GAUGES = {
     "runs_queued": ("mixhouse_runs_queued", "Runs that wait for the worker."),
     "runs_running": ("mixhouse_runs_running", "Runs that are at hand."),
+    "last_run_failed": ("mixhouse_last_run_failed", "1 if the run that ended last has failed, else 0."),
+    "last_training_failed": (
+        "mixhouse_last_training_failed",
+        "1 if the training or scoring that ended last has failed.",
+    ),
     "last_load": ("mixhouse_last_load_timestamp_seconds", "When a load ended that landed what it could."),
     "last_build": ("mixhouse_last_build_timestamp_seconds", "When a build ended well."),
     "last_training": ("mixhouse_last_training_timestamp_seconds", "When a training ended well."),
     "playlists": ("mixhouse_playlists", "Playlists in the marts."),
+    "data_errors": ("mixhouse_data_errors", "Rows that break a rule that the dataset is held to."),
     "playlists_rejected": ("mixhouse_playlists_rejected", "Playlists that are kept aside."),
 }
 """By column of `web/queries/metrics.sql` and `web/queries/metrics_built.sql`."""

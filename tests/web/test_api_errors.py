@@ -7,8 +7,10 @@ from typing import Any
 import flask
 import flask.testing
 import pytest
+import yaml
 from commands import Warehouse
 
+from warehouse.settings import PROJECT_ROOT
 from web.access import Access, create_key, revoke_key
 from web.problems import ProblemDocument
 
@@ -202,6 +204,30 @@ def test_prometheus_sees_requests_runs_and_the_warehouse(client: Client, web_war
     assert moments == sorted(moments)
     [(built_at,)] = web_warehouse.query("select max(extract(epoch from finished_at))::float8 from ops.builds")
     assert moments[2] == pytest.approx(built_at)
+
+
+def test_alerts_of_the_docs_go_by_figures_that_there_are(
+    new_web_warehouse: Callable[..., Warehouse], new_application: NewApplication
+) -> None:
+    warehouse = new_web_warehouse()
+    with warehouse.connect() as connection:
+        connection.execute(
+            "insert into ops.runs (kind, requested_by, status, finished_at, error) values"
+            " ('docs', 'page', 'succeeded', now() - interval '1 hour', null), ('build', 'page', 'failed', now(), 'why')"
+        )
+        connection.execute("update insights.overview set errors_in_data = 7")
+    client = new_application(warehouse).test_client()
+    client.get("/overview")
+    found = figures_of(client)
+    assert (found["mixhouse_last_run_failed"], found["mixhouse_last_training_failed"]) == (1, 0)
+    assert found["mixhouse_data_errors"] == 7
+    page = (PROJECT_ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    [rules] = re.findall(r"```yaml\n(groups:.*?)```", page, flags=re.DOTALL)
+    alerts = yaml.safe_load(rules)["groups"][0]["rules"]
+    assert len({alert["alert"] for alert in alerts}) == len(alerts) > 5
+    known = {re.sub(r"\{.*", "", name) for name in found}
+    for alert in alerts:
+        assert {*re.findall(r"mixhouse_\w+", alert["expr"])} <= known, alert
 
 
 def test_figures_are_as_many_as_there_are_rules(client: Client) -> None:

@@ -11,6 +11,20 @@ select
         where status = 'running'
     ) as runs_running,
     (
+        select (status = 'failed')::integer
+        from ops.runs
+        where finished_at is not null
+        order by finished_at desc
+        limit 1
+    ) as last_run_failed,
+    (
+        select (status = 'failed')::integer
+        from ml.model_runs
+        where finished_at is not null
+        order by finished_at desc
+        limit 1
+    ) as last_training_failed,
+    (
         select extract(epoch from max(finished_at))
         from ops.loads
         where outcome in ('succeeded', 'refused_some')

@@ -1,4 +1,5 @@
 select
     playlists,
-    playlists_rejected
+    playlists_rejected,
+    errors_in_data as data_errors
 from insights.overview
