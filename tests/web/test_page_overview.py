@@ -82,7 +82,7 @@ def test_the_overview_says_what_is_there_and_that_it_was_made(client: flask.test
     with client.application.test_request_context():
         page = said(overview.layout())
     assert "Mixhouse made these playlists" in page
-    assert "Trained on 1,000 playlists; none came since." in page
+    assert "Trained on 1,000 playlists; the marts have no more now." in page
     assert "Everything that landed is in." in page
     assert "What serves: " in page
     assert "Loaded 1,000 playlists." in page

@@ -218,7 +218,7 @@ def test_titles_of_strangers_are_text_and_growth_is_shown(
     address = start_server(copy, "--no-worker").address
     page = browse("/app/playlists/3", address=address)
     expect(page.get_by_role("heading", level=1)).to_have_text(SCRIPT)
-    expect(page).to_have_title("Playlist · Mixhouse")
+    expect(page).to_have_title(f"{SCRIPT} · Mixhouse")
     expect(page.get_by_role("heading", name="How it grew")).to_be_visible()
     expect(page.get_by_text("It landed 2 times.")).to_be_visible()
     assert page.locator("#main strong, #main a[href='http://example.com']").count() == 0
