@@ -101,7 +101,7 @@ def test_a_title_is_found_by_how_it_begins_whatever_its_case_and_signs(
     with new_application(copy).test_request_context():
 
         def pids(prefix: str) -> list[int]:
-            return [row["pid"] for row in warehouse().rows("playlists_by_title", prefix=prefix, limit=10)]
+            return [row["pid"] for row in warehouse().rows("playlists_found", q=prefix, limit=10, offset=0)]
 
         assert pids("Quux") == [2, 1, 4, 3]
         assert pids("  quux  20") == [3]
@@ -112,11 +112,11 @@ def test_a_title_is_found_by_how_it_begins_whatever_its_case_and_signs(
 
 
 def test_every_title_finds_its_playlist(client: flask.testing.FlaskClient, web_warehouse: Warehouse) -> None:
-    """The query normalises as the mart does, which it cannot share code with."""
+    """The query normalises as the mart does, by the function that is made of the same macros."""
     named = web_warehouse.query("select name, normalised_title from marts.playlists order by pid limit 300")
     with client.application.test_request_context():
         for name, normalised in named:
-            [found] = warehouse().rows("playlists_by_title", prefix=name, limit=1)
+            [found] = warehouse().rows("playlists_found", q=name, limit=1, offset=0)
             [[first]] = web_warehouse.query(f"select normalised_title from marts.playlists where pid = {found['pid']}")
             assert first == normalised, name
 

@@ -168,7 +168,7 @@ def _search() -> shell.Component:
 def _found(text: str) -> shell.Component:
     if not text.strip():
         return None
-    found = warehouse().rows("playlists_by_title", prefix=text, limit=MOST_FOUND + 1)
+    found = warehouse().rows("playlists_found", q=text, limit=MOST_FOUND + 1, offset=0)
     number = text.strip()
     if number.isascii() and number.isdigit() and len(number) <= 10 and int(number) <= HIGHEST_PID:
         playlist = warehouse().row("playlist", pid=int(number))
