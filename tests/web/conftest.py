@@ -226,6 +226,7 @@ def browse(browser: Browser, complaints: Complaints, request: pytest.FixtureRequ
         page.on("pageerror", lambda error: complaints.found.append(f"{page.url}: {error}"))
         page.goto((address or request.getfixturevalue("web_address")) + path)
         page.wait_for_load_state("networkidle")
+        page.wait_for_selector("#opening", state="hidden")
         return page
 
     yield open_page

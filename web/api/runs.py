@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from web import jobs
 from web.access import caller
-from web.api.resource import MOST_JSON_BYTES, Problem, answer, blueprint
+from web.api.resource import MOST_JSON_BYTES, Problem, Search, answer, blueprint
 from web.database import Row, warehouse
 from web.limits import STARTING, limiter
 from web.problems import NotFound
@@ -71,9 +71,10 @@ class RunWithLog(Run):
 
 
 class RunList(BaseModel):
-    """The latest runs."""
+    """A part of the runs."""
 
     runs: list[Run]
+    next_offset: int | None = Field(description="The offset of the next part; null at the end of what can be paged.")
 
 
 @runs.before_request
@@ -95,10 +96,11 @@ def start_run(body: RunRequest) -> flask.Response:
     return answer(Run.model_validate(_run(run_id)), 202, {"Location": f"/runs/{run_id}"})
 
 
-@runs.get("/runs", summary="List the latest runs", responses={200: RunList})
-def list_runs() -> flask.Response:
-    """The latest hundred, newest first."""
-    return answer(RunList.model_validate({"runs": warehouse().rows("runs")}))
+@runs.get("/runs", summary="List the runs", responses={200: RunList})
+def list_runs(query: Search) -> flask.Response:
+    """Newest first."""
+    rows = warehouse().rows("runs", limit=query.limit, offset=query.offset)
+    return answer(RunList.model_validate({"runs": rows, "next_offset": query.next_offset(rows)}))
 
 
 @runs.get("/runs/<run_id>", summary="Say how far a run is", responses={200: RunWithLog, 404: Problem})

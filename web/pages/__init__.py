@@ -2,6 +2,7 @@
 
 import functools
 from types import ModuleType
+from typing import Any
 
 import dash
 import flask
@@ -14,6 +15,7 @@ from web.pages import (
     genres,
     lineage,
     not_found_404,
+    opening,
     overview,
     playlist,
     popularity,
@@ -23,16 +25,26 @@ from web.pages import (
     shell,
     sign_in,
 )
-from web.problems import Problem
 
 PAGES = (overview, popularity, playlist, artists, artist, genres, runs, run, quality, lineage, not_found_404)
 """In the order of the navigation. Each has `PATH`, `NAME`, `TITLE`, `layout(**parts of the address)`, and
 `register(dash_app)` for what happens in it; those of one thing have `named(**parts)`, the title of it."""
 
 
+class _Pages(dash.Dash):  # type: ignore[misc]
+    """Dash, whose document has the opening of its page: Dash's own says nothing but that it is loading."""
+
+    openings = opening.Openings(PAGES, not_found_404)
+
+    def interpolate_index(self, *, app_entry: str = "", **parts: Any) -> str:
+        shown = self.openings.opening(flask.request.path.removeprefix("/app"))
+        document: str = super().interpolate_index(app_entry=app_entry + shown, **parts)
+        return document
+
+
 def register(app: flask.Flask) -> dash.Dash:
     """Add the pages to the application, and return what Dash knows of them."""
-    pages_app = dash.Dash(
+    pages_app = _Pages(
         __name__,
         server=app,
         url_base_pathname="/app/",
@@ -77,14 +89,8 @@ def register(app: flask.Flask) -> dash.Dash:
 
 
 def _title(page: ModuleType, **parts: str) -> str:
-    """Return what a browser calls a page: after what it is about, where the page says that by `named`."""
-    named = getattr(page, "named", None)
-    try:
-        about = named(**parts) if named is not None and parts else page.TITLE
-    except Problem:
-        # The page says what is wrong.
-        about = page.TITLE
-    return f"{about} · Mixhouse"
+    """Return what a browser calls a page."""
+    return f"{opening.about(page, **parts)} · Mixhouse"
 
 
 __all__ = ["register"]

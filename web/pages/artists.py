@@ -39,7 +39,7 @@ def layout(**_: object) -> shell.Component:
     return dmc.Stack(
         [
             shell.heading(
-                "Artist trends",
+                TITLE,
                 "Who is big, who is coming, and what kinds of artists there are, read off the playlists that carry "
                 "them.",
             ),

@@ -7,13 +7,13 @@ from web.pages import shell
 
 PATH = "/not-found"
 NAME = None
-TITLE = "No such page"
+TITLE = "There is no such page"
 
 
 def layout(**_: object) -> shell.Component:
     """Return the page."""
     return shell.empty(
-        "There is no such page",
+        TITLE,
         "The address may be mistyped, or of another version. Choose a page in the navigation, or begin anew:",
         dmc.Anchor("Overview", href="/app/", underline="always"),
     )

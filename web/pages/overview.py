@@ -32,7 +32,7 @@ def layout(**_: object) -> shell.Component:
     models = warehouse().rows("models_serving")
     return dmc.Stack(
         [
-            shell.heading("Overview", "What is in the warehouse, how good its models are, and what to do next."),
+            shell.heading(TITLE, "What is in the warehouse, how good its models are, and what to do next."),
             _made(found),
             components.figures(_sizes(found)),
             dmc.SimpleGrid(

@@ -61,7 +61,7 @@ def layout(**_: object) -> shell.Component:
     groups = warehouse().cached("underperforming_groups")
     metrics = warehouse().cached("popularity_metrics")
     head = shell.heading(
-        "Playlist popularity",
+        TITLE,
         "How many followers a playlist has, as far as what it is made of says; and which have fewer than that.",
     )
     if not metrics:

@@ -12,7 +12,7 @@ from web.pages import components, shell
 
 PATH = "/quality"
 NAME = "Data quality"
-TITLE = "Data quality"
+TITLE = "Data quality and rejects"
 
 MOST_LOADS = 50
 SEVERITIES = {
@@ -42,7 +42,7 @@ def layout(**_: object) -> shell.Component:
     loads = warehouse().rows("loads", limit=MOST_LOADS)
     return dmc.Stack(
         [
-            shell.heading("Data quality and rejects", _verdict(overview)),
+            shell.heading(TITLE, _verdict(overview)),
             components.figures(_figures(overview, rules)),
             _rules(rules),
             _rejects(warehouse().cached("rejects_by_reason"), overview),

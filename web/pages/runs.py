@@ -33,6 +33,7 @@ COLORS = {"queued": "gray", "running": "blue", "succeeded": "green", "failed": "
 UNDER_WAY = ("queued", "running")
 QUICK_MS, SLOW_MS = 1_000, 5_000
 """How often to look: while something is under way, and else, since others start runs too."""
+MOST_SHOWN = 100
 PATIENCE_SECONDS = 15
 """After how long in the queue, with nothing else at hand, it is worth asking whether there is a worker."""
 
@@ -49,10 +50,10 @@ COLUMNS = [
 
 def layout(**_: object) -> shell.Component:
     """Return the page."""
-    found = warehouse().rows("runs")
+    found = warehouse().rows("runs", limit=MOST_SHOWN, offset=0)
     return dmc.Stack(
         [
-            shell.heading("Runs", "Long work is done one run at a time, and goes on whether or not this page is open."),
+            shell.heading(TITLE, "Long work is done one run at a time, and goes on whether or not this page is open."),
             dcc.Interval(id="runs-tick", interval=_pace(found)),
             dcc.Store(id="runs-seen", data=_statuses(found)),
             dmc.SimpleGrid([_start_card(kind, found) for kind in get_args(jobs.Kind)], cols={"base": 1, "sm": 3}),
@@ -112,7 +113,7 @@ def register(app: dash.Dash) -> None:
     def look(_: Clicks, seen: dict[str, str]) -> tuple[Any, ...]:
         kinds = get_args(jobs.Kind)
         try:
-            found = warehouse().rows("runs")
+            found = warehouse().rows("runs", limit=MOST_SHOWN, offset=0)
             now = _under_way(found)
         except DatabaseAway as away:
             why = [away.detail] * len(kinds)

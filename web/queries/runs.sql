@@ -14,4 +14,4 @@ select
     error
 from ops.runs
 order by run_id desc
-limit 100
+limit :limit offset :offset
