@@ -245,7 +245,7 @@ def measure_pages(browser: Browser, port: int, paths: Mapping[str, str]) -> dict
     return found
 
 
-def read_and_choose(port: int, pid: int, artist_id: str) -> None:
+def read_and_choose(port: int, pid: int, artist_uri: str) -> None:
     """Ask for each list and each thing that the API has, and for what the filters of the pages do."""
     client = Client(port)
     client.must("GET", "/app/_dash-dependencies")
@@ -258,7 +258,7 @@ def read_and_choose(port: int, pid: int, artist_id: str) -> None:
         *("/playlists", "/playlists?limit=200&offset=5000", "/playlists?q=a", "/playlists?q=the%20b&offset=100"),
         *(f"/playlists/{pid}{part}" for part in ("", "/recommendations", "/tracks", "/versions")),
         *("/artists", "/artists?limit=200&offset=5000", "/artists?q=a", "/artists?q=the%20b&offset=100"),
-        *(f"/artists/{artist_id}{part}" for part in ("", "/genres", "/months", "/similar")),
+        *(f"/artists/{artist_uri}{part}" for part in ("", "/genres", "/months", "/similar")),
         *(f"/clusters/{cluster_id}/artists", f"/clusters/{cluster_id}/artists?limit=200&offset=5000"),
         *(f"{genre_path}/playlists", f"{genre_path}/playlists?limit=200&offset=5000"),
         *("/overview", "/data_quality", "/rejects", "/runs", f"/model_runs/{run_id}", "/model_performance", "/readyz"),
@@ -354,8 +354,8 @@ def main() -> None:
             for setting in ("log_min_duration_statement = 0", "log_line_prefix = '%a: '"):
                 connection.execute(f"alter system set {setting}".encode())
             connection.execute("select pg_reload_conf()")
-            [(artist_id,)] = connection.execute(
-                "select artist_id from marts.artists order by playlist_appearances desc limit 1"
+            [(artist_uri,)] = connection.execute(
+                "select artist_uri from marts.artists order by playlist_appearances desc limit 1"
             ).fetchall()
             [(pid,)] = connection.execute(
                 "select pid from marts.playlists order by num_followers desc limit 1"
@@ -366,7 +366,7 @@ def main() -> None:
             "popularity": "/app/popularity",
             "playlist": f"/app/playlists/{pid}",
             "artists": "/app/artists",
-            "artist": f"/app/artists/{artist_id}",
+            "artist": f"/app/artists/{artist_uri}",
             "genres": "/app/genres",
             "runs": "/app/runs",
             "quality": "/app/quality",
@@ -376,7 +376,7 @@ def main() -> None:
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
             found["pages"] = measure_pages(browser, port, paths)
             browser.close()
-            read_and_choose(port, pid, artist_id)
+            read_and_choose(port, pid, artist_uri)
         found["queries"] = slowest_statements(log, start)
     record(arguments.out, found)
 

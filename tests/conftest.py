@@ -4,7 +4,11 @@ import contextlib
 import fcntl
 import itertools
 import os
+import pwd
+import re
 import shutil
+import socket
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +22,7 @@ from warehouse.database import connect
 
 HOME_PREFIX = "mixhouse-tests-"
 TEMPLATE = "mixhouse_template"
+OLDEST, EMBEDDED = 15, 18
 
 numbers = itertools.count(1)
 
@@ -29,6 +34,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         shared = (
             "synthetic"
             if "synthetic_slices" in fixtures
+            else "older"
+            if "older_server" in fixtures
             else "web"
             if {"new_web_warehouse", "browse"} & {*fixtures}
             else None
@@ -97,6 +104,61 @@ def database(server: dict[str, str], template: str, monkeypatch: pytest.MonkeyPa
     set_variables(monkeypatch, server | {"dbname": name})
     yield name
     run(server, "drop database {} with (force)", name)
+
+
+def installed_servers() -> list[Path]:
+    """The program folders of PostgreSQL servers here that are supported and not the embedded version, oldest first."""
+    folders = [*Path("/usr/lib/postgresql").glob("*/bin"), *map(Path, os.environ["PATH"].split(os.pathsep))]
+    found = {}
+    for folder in folders:
+        if (folder / "initdb").exists() and (folder / "postgres").exists():
+            told = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
+            version = re.search(r"(\d+)", told)
+            if version and OLDEST <= int(version[1]) < EMBEDDED:
+                found[int(version[1])] = folder
+    return [found[version] for version in sorted(found)]
+
+
+@pytest.fixture(scope="session")
+def older_server(session_home: Path) -> Iterator[dict[str, str]]:
+    """The variables of libpq that lead to the oldest supported server on this machine that is not the embedded one."""
+    folders = installed_servers()
+    if not folders:
+        if os.environ.get("CI"):
+            pytest.fail("CI has no PostgreSQL 15 to 17; .ci/run installs one")
+        pytest.skip("no PostgreSQL 15 to 17 on this machine")
+    programs = folders[0]
+    # Not in pytest's own folder: each session that starts closes it to other users, and so to a running server.
+    home = session_home / "older"
+    home.mkdir()
+    # PostgreSQL refuses to run as root, and initdb wants a user that the system knows.
+    user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+    if os.geteuid() == 0:
+        shutil.chown(home, user)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    data = home / "data"
+    account = {"user": user} if os.geteuid() == 0 else {}
+    # The embedded server sorts by code point, most others as a dictionary does.
+    sorting = ["--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US"]
+    subprocess.run(
+        [programs / "initdb", "-D", data, "-U", "someone", "--auth=trust", "--encoding=UTF8", *sorting],
+        check=True,
+        capture_output=True,
+        cwd=home,
+        **account,
+    )
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
+    control = [programs / "pg_ctl", "-D", data, "-w"]
+    start = [*control, "-l", home / "log", "-o", options, "start"]
+    subprocess.run(start, check=True, stdout=subprocess.DEVNULL, cwd=home, **account)
+    try:
+        variables = {"PGHOST": "127.0.0.1", "PGPORT": str(port), "PGUSER": "someone", "PGPASSWORD": "none"}
+        yield variables | {"PGDATABASE": "postgres"}
+    finally:
+        stop = [*control, "-m", "immediate", "stop"]
+        subprocess.run(stop, check=True, stdout=subprocess.DEVNULL, cwd=home, **account)
 
 
 @pytest.fixture

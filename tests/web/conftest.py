@@ -91,13 +91,13 @@ NewApplication = Callable[..., flask.Flask]
 
 @pytest.fixture
 def new_application(monkeypatch: pytest.MonkeyPatch) -> Iterator[NewApplication]:
-    """Makes the application on a warehouse, in this process, with settings of the test's own."""
+    """Makes the application on a warehouse, or on the test's database, in this process, with the test's settings."""
     from web.app import Settings, create_app
 
     made: list[flask.Flask] = []
 
-    def make(warehouse: Warehouse, **settings: Any) -> flask.Flask:
-        for name, value in warehouse.variables.items():
+    def make(warehouse: Warehouse | None = None, **settings: Any) -> flask.Flask:
+        for name, value in (warehouse.variables if warehouse else {}).items():
             monkeypatch.setenv(name, value)
         made.append(create_app(Settings(secret_key=b"for tests only", **settings)))
         return made[-1]

@@ -28,6 +28,8 @@ Found = TypeVar("Found")
 
 # Read before the fixtures of the session take away what is the developer's.
 SCREENSHOTS = Path(os.environ.get("MIXHOUSE_SCREENSHOTS") or PROJECT_ROOT / "reports" / "screenshots")
+CALLBACK = "/app/_dash-update-component"
+"""Where browsers send what happens in a page."""
 MIXHOUSE = Path(sys.executable).parent / "mixhouse"
 
 
@@ -180,3 +182,15 @@ def api_key(warehouse: Warehouse) -> str:
             [hashlib.sha256(key.encode()).digest()],
         )
     return key
+
+
+def page_request(path: str, search: str = "") -> dict[str, Any]:
+    """Return what a browser sends to be shown the page at an address."""
+    outputs = [{"id": "_pages_content", "property": "children"}, {"id": "_pages_store", "property": "data"}]
+    values = {"pathname": path, "search": search}
+    return {
+        "output": ".._pages_content.children..._pages_store.data..",
+        "outputs": outputs,
+        "inputs": [{"id": "_pages_location", "property": name, "value": value} for name, value in values.items()],
+        "changedPropIds": ["_pages_location.pathname"],
+    }

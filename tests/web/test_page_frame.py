@@ -1,6 +1,7 @@
 """What all pages share: titles, the way back from an address that is none and from a database that is away."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,34 +9,18 @@ import flask
 import flask.testing
 import pytest
 from commands import Warehouse
-from serving import api_key
+from serving import CALLBACK, api_key, page_request
 from werkzeug.test import TestResponse
 
 from web.access import Access
 from web.pages import not_found_404
 from web.problems import DatabaseAway
 
-CALLBACK = "/app/_dash-update-component"
-
 
 def shown(client: flask.testing.FlaskClient, path: str, search: str = "") -> dict[str, Any]:
     """Return what an address shows: the `children` of the page, as JSON, and its `title`."""
     client.get("/app/_dash-dependencies")
-    answer = client.post(
-        CALLBACK,
-        json={
-            "output": ".._pages_content.children..._pages_store.data..",
-            "outputs": [
-                {"id": "_pages_content", "property": "children"},
-                {"id": "_pages_store", "property": "data"},
-            ],
-            "inputs": [
-                {"id": "_pages_location", "property": "pathname", "value": path},
-                {"id": "_pages_location", "property": "search", "value": search},
-            ],
-            "changedPropIds": ["_pages_location.pathname"],
-        },
-    )
+    answer = client.post(CALLBACK, json=page_request(path, search))
     assert answer.status_code == 200, answer.text
     found = (answer.json or {})["response"]
     return {"children": json.dumps(found["_pages_content"]), "title": found["_pages_store"]["data"]["title"]}
@@ -120,13 +105,45 @@ def test_pages_of_one_thing_are_called_after_it(client: flask.testing.FlaskClien
     assert shown(client, "/app/runs")["title"] == "Runs · Mixhouse"
 
 
-def test_titles_of_strangers_are_not_in_the_document(
-    client: flask.testing.FlaskClient, web_warehouse: Warehouse
+def test_the_title_of_a_stranger_is_in_the_document_as_text_of_its_heading_only(
+    new_application: Callable[..., flask.Flask], new_web_warehouse: Callable[..., Warehouse]
 ) -> None:
-    [[pid, title]] = web_warehouse.query("select pid, name from marts.playlists where length(name) > 5 limit 1")
-    document = client.get(f"/app/playlists/{pid}")
+    warehouse = new_web_warehouse()
+    with warehouse.connect() as connection:
+        connection.execute("update marts.playlists set name = '<script>alert(1)</script> \"x' where pid = 3")
+    document = new_application(warehouse).test_client().get("/app/playlists/3").text
+    assert "<h1>&lt;script&gt;alert(1)&lt;/script&gt; &#34;x</h1>" in document
+    assert document.count("alert(1)") == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "heading", "chosen"),
+    [
+        ("/app/", 200, "Overview", "/app/"),
+        ("/app/runs/", 200, "Runs", "/app/runs"),
+        ("/app/runs/999999", 404, "Run", None),
+        ("/app/playlists/99999999", 404, "Playlist", None),
+        ("/app/playlists/x", 404, "Playlist", None),
+        ("/app/no/such/page", 404, "There is no such page", None),
+    ],
+)
+def test_a_document_opens_with_the_heading_and_says_whether_there_is_such_a_page(
+    client: flask.testing.FlaskClient, path: str, status: int, heading: str, chosen: str | None
+) -> None:
+    document = client.get(path)
+    assert document.status_code == status
+    assert f"<h1>{heading}</h1>" in document.text
+    assert re.findall('href="([^"]*)" aria-current="page"', document.text) == ([chosen] if chosen else [])
+
+
+def test_a_document_opens_while_the_database_is_away(
+    client: flask.testing.FlaskClient, away: Callable[[bool], None]
+) -> None:
+    away(True)
+    client.application.extensions["warehouse"]._version_read = -10.0  # type: ignore[attr-defined]
+    document = client.get("/app/playlists/0")
     assert document.status_code == 200
-    assert f"{title} · Mixhouse" not in document.text
+    assert "<h1>Playlist</h1>" in document.text
 
 
 def test_what_an_address_says_twice_is_not_read(client: flask.testing.FlaskClient) -> None:

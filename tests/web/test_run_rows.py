@@ -1,5 +1,8 @@
 """What the row of a run and its log say, as the process that does it writes them."""
 
+from collections.abc import Callable
+
+import flask
 import psycopg
 import pytest
 from psycopg import Connection
@@ -23,6 +26,21 @@ def running(connection: Connection) -> Connection:
 
 def row(connection: Connection) -> tuple[object, ...] | None:
     return connection.execute("select status, result, error, step from ops.runs where run_id = 1").fetchone()
+
+
+def test_runs_are_listed_a_part_at_a_time_newest_first(
+    connection: Connection, new_application: Callable[..., flask.Flask]
+) -> None:
+    connection.execute(
+        "insert into ops.runs (kind, requested_by, status, finished_at)"
+        " select 'docs', 'page', 'failed', now() from generate_series(1, 5)"
+    )
+    connection.commit()
+    client = new_application().test_client()
+    found = [client.get(f"/runs?limit=2&offset={offset}").get_json() for offset in (0, 2, 4)]
+    assert [[run["run_id"] for run in part["runs"]] for part in found] == [[5, 4], [3, 2], [1]]
+    assert [part["next_offset"] for part in found] == [2, 4, None]
+    assert client.get("/runs?limit=0").status_code == 422
 
 
 def test_a_build_does_not_end_while_there_is_what_it_has_not_taken_in(running: Connection) -> None:
