@@ -213,8 +213,12 @@ def test_an_artist_is_found_and_looked_at(
 
 
 def test_an_unknown_artist_has_a_page_that_says_so(
-    browse: Callable[..., Page], eventful_address: str, assert_accessible: Callable[[Page], None]
+    browse: Callable[..., Page],
+    complaints: object,
+    eventful_address: str,
+    assert_accessible: Callable[[Page], None],
 ) -> None:
+    complaints.expected = ("404 (NOT FOUND)",)  # type: ignore[attr-defined]
     page = browse("/app/artists/0000000000000000000000", address=eventful_address, width=360)
     expect(page.get_by_role("heading", level=1)).to_have_text("There is nothing here")
     assert_accessible(page)

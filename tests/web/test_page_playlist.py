@@ -200,8 +200,10 @@ def test_titles_of_strangers_are_text_and_growth_is_shown(
     new_web_warehouse: Callable[..., Warehouse],
     start_server: Callable[..., Any],
     browse: Callable[..., Page],
+    complaints: object,
     assert_accessible: Callable[[Page], None],
 ) -> None:
+    complaints.expected = ("404 (NOT FOUND)",)  # type: ignore[attr-defined]
     copy = new_web_warehouse()
     with copy.connect() as connection:
         connection.execute("update marts.playlists set name = %s, description = %s where pid = 3", [SCRIPT, SCRIPT])
