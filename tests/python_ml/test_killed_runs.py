@@ -25,7 +25,6 @@ DEADLINE_SECONDS = 60
 POPULARITY, TRENDS = "playlist_popularity", "artist_trends"
 VIEWS = {POPULARITY: "features.playlist_features", TRENDS: "features.artist_features"}
 RESULTS = {POPULARITY: "ml.playlist_predictions", TRENDS: "ml.artist_clusters"}
-KILLED = "the process that trained it ended early"
 # Features of fewer than are trained for change, so that a run that keeps models fresh scores.
 CHANGED = 3
 
@@ -166,7 +165,7 @@ def assert_next_runs_are_clean(connection: Connection, model: str, killed: int) 
     closed = connection.execute(
         "select status, serving, error, finished_at is not null from ml.model_runs where run_id = %s", [killed]
     ).fetchone()
-    assert closed == ("failed", False, KILLED, True)
+    assert closed == ("failed", False, "its process ended early", True)
     [again] = train_all(connect, trigger="demand", models=[model])
     assert again.error is None
     serving = connection.execute("select run_id from ml.model_runs where model = %s and serving", [model]).fetchall()
