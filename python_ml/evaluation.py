@@ -169,10 +169,19 @@ def champion(incumbent: str, errors: Mapping[str, Sequence[float]], test_size: f
     """
     best = min(errors, key=lambda name: (float(np.mean(errors[name])), name != incumbent))
     gains = np.array(errors[incumbent]) - np.array(errors[best])
-    if len(gains) != SPLITS:
-        raise ValueError(f"the noise is known for {SPLITS} splits, and there are {len(gains)}")
-    noise = np.sqrt((1 / SPLITS + test_size / (1 - test_size)) * gains.var(ddof=1))
-    return best if gains.mean() > _NOISE_FACTOR * noise else incumbent
+    return best if gains.mean() > noise(gains, test_size) else incumbent
+
+
+def noise(differences: Floats, test_size: float) -> float:
+    """Return what the mean of paired differences must exceed to be more than chance; see `champion`.
+
+    Args:
+        differences: Of the errors of two models, one a split; shape (`SPLITS`,).
+        test_size: Share of the rows that each split holds out.
+    """
+    if len(differences) != SPLITS:
+        raise ValueError(f"the noise is known for {SPLITS} splits, and there are {len(differences)}")
+    return float(_NOISE_FACTOR * np.sqrt((1 / SPLITS + test_size / (1 - test_size)) * differences.var(ddof=1)))
 
 
 def interval_metrics(candidate: str, actual: Floats, interval: Intervals, predicted: Floats) -> list[Metric]:

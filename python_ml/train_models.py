@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 # "mixhouse" in ASCII, so that the lock is unlikely to be that of another application in the same database.
 TRAINING_LOCK = int.from_bytes(b"mixhouse")
+ENDED_EARLY = "its process ended early"
+"""What is said of a run whose process was killed."""
 LIBRARIES = ("mixhouse", "numpy", "pandas", "scikit-learn", "scipy")
 
 
@@ -209,11 +211,11 @@ def _close_abandoned(connection: Connection) -> None:
     # Whoever holds the lock is the only one training, so a run that still says so has lost its process.
     abandoned = connection.execute(
         "update ml.model_runs"
-        " set status = 'failed', finished_at = clock_timestamp(), error = 'the process that trained it ended early'"
-        " where status = 'running' returning run_id"
+        " set status = 'failed', finished_at = clock_timestamp(), error = %s where status = 'running' returning run_id",
+        [ENDED_EARLY],
     ).fetchall()
     for (run_id,) in abandoned:
-        logger.warning("event=run run_id=%d status=failed error='the process that trained it ended early'", run_id)
+        logger.warning("event=run run_id=%d status=failed error=%r", run_id, ENDED_EARLY)
 
 
 def _start_run(connection: Connection, model: str, trigger: str, reason: str, scored_with: int | None) -> int:

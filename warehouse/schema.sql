@@ -294,14 +294,14 @@ add column if not exists phase_seconds jsonb;
 create unique index if not exists model_runs_one_serving on ml.model_runs (model) where serving;
 
 comment on table ml.model_runs is
-'One row for each attempt to train a model; serving marks the run whose results are in use.';
+'One row for each attempt to train a model or to score with it; serving marks the training whose model is in use.';
 comment on column ml.model_runs.trigger is 'What started it, such as demand or build.';
 comment on column ml.model_runs.reason is 'Why that was due, in words (python_ml/model_manager.py).';
 comment on column ml.model_runs.scored_with is
 'For a run that only scored what was new or changed: the training whose model it used. Null for a training.';
 comment on column ml.model_runs.code_version is 'Commit of the code, where it runs from a git checkout.';
 comment on column ml.model_runs.champion is 'Which candidate the training chose to serve.';
-comment on column ml.model_runs.phase_seconds is 'Seconds that each phase took: read, fit, publish.';
+comment on column ml.model_runs.phase_seconds is 'Seconds that each phase before publishing took: read, and fit or score.';
 comment on column ml.model_runs.features_sha256 is
 'Digest of the feature frame it was fitted on: the same digest and params give the same results.';
 comment on column ml.model_runs.rows_read is 'Rows of the feature view that it read, and so rows it published.';

@@ -283,17 +283,6 @@ def test_the_lock_is_free_after_a_training_that_failed(database):
     assert lock == (True,)
 
 
-def test_a_run_whose_process_was_killed_is_closed_as_failed_by_the_next(stored):
-    stored.execute(
-        "insert into ml.model_runs (model, trigger, status, params, library_versions)"
-        " values ('artist_trends', 'demand', 'running', '{}', '{}')"
-    )
-    train(connect, trigger="demand", models=[TRENDS])
-    assert runs(stored) == [(TRENDS, "failed", False), (TRENDS, "succeeded", True)]
-    closed = stored.execute("select error, finished_at is not null from ml.model_runs where run_id = 1").fetchone()
-    assert closed == ("the process that trained it ended early", True)
-
-
 def test_an_interrupt_is_recorded_and_passed_on(stored, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
