@@ -38,8 +38,7 @@ else
 endif
 
 # Exit code 1 says that some input was refused; what was not deserves its report.
-run-and-show = show() { $(BIN)/mixhouse run "$$@" || [ $$? -eq 1 ] && $(BIN)/mixhouse report && $(BIN)/mixhouse docs && \
-	$(BIN)/mixhouse status; }; show
+run-and-show = show() { $(BIN)/mixhouse run "$$@" || [ $$? -eq 1 ] && $(BIN)/mixhouse docs && $(BIN)/mixhouse status; }; show
 
 serve: install ## the web application and the API, at http://127.0.0.1:8000; Ctrl-C ends it
 	@$(BIN)/mixhouse serve

@@ -737,9 +737,10 @@ def _load(paths: tuple[Path, ...], *, command: str, strict: bool, workers: int, 
 
 def _build(*, force: bool, full_refresh: bool = False) -> None:
     _check_rules()
+    runs: list[RunOutcome] = []
     with progress("Building") as advance:
         outcome = pipeline.build(
-            lambda: _train_if_needed(force=force),
+            lambda: _train_if_needed(runs, force=force),
             force=force,
             full_refresh=full_refresh,
             on_node=lambda name, done, total: advance(done, total, name),
@@ -752,7 +753,22 @@ def _build(*, force: bool, full_refresh: bool = False) -> None:
     OUT.print(f"Built and tested {nodes} models, seeds and tests in {seconds:.1f} s.")
     for warning in (*outcome.before_ml.warnings, *outcome.after_ml.warnings):
         ERR.print(f"warning: {printable(warning)}", markup=False)
+    if any(run.error is None for run in runs):
+        _write_report()
     _fail_on(outcome.failures)
+
+
+def _write_report() -> None:
+    """Write the report of the runs that were just done; what was built stays built whether or not that can be."""
+    from python_ml.reports import write_reports
+
+    try:
+        with connect() as connection:
+            written, _ = write_reports(connection, reports_folder())
+    except OSError as error:
+        ERR.print(f"warning: no report was written: {message(error)}", markup=False)
+    else:
+        OUT.print(f"Report: {_from_here(written)}", markup=False)
 
 
 def _check_rules() -> None:
@@ -762,15 +778,21 @@ def _check_rules() -> None:
     read_rules()
 
 
-def _train_if_needed(*, force: bool) -> list[Exception]:
-    """Do with each model what it needs, and return what failed; too little data is no failure of a build."""
+def _train_if_needed(runs: "list[RunOutcome]", *, force: bool) -> list[Exception]:
+    """Do with each model what it needs, and return what failed; too little data is no failure of a build.
+
+    Args:
+        runs: Is given what was done.
+        force: Train, whether or not that is due.
+    """
     from python_ml.errors import NotEnoughData, TrainingInProgress
     from python_ml.model_manager import keep_fresh, train_all
 
     try:
-        failures = _tell_runs((train_all if force else keep_fresh)(connect, trigger="build"))
+        runs += (train_all if force else keep_fresh)(connect, trigger="build")
     except TrainingInProgress as busy:
         return [busy]
+    failures = _tell_runs(runs)
     for error in failures:
         if isinstance(error, NotEnoughData):
             OUT.print(f"Not trained: {error}", markup=False)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -18,8 +19,9 @@ DEADLINE_SECONDS = 300
 
 
 @pytest.fixture
-def warehouse(new_warehouse: Callable[..., Warehouse], golden_warehouse: Warehouse) -> Warehouse:
-    return new_warehouse(golden_warehouse)
+def warehouse(new_warehouse: Callable[..., Warehouse], golden_warehouse: Warehouse, tmp_path: Path) -> Warehouse:
+    copy = new_warehouse(golden_warehouse)
+    return Warehouse(copy.variables | {"MIXHOUSE_HOME": str(tmp_path / "home")})
 
 
 def write_slice(path: Path, playlists: int) -> Path:
@@ -43,7 +45,11 @@ def test_a_few_new_playlists_are_scored_and_many_lead_to_a_training(warehouse: W
     warehouse.run("mixhouse", "load", write_slice(tmp_path / "mpd.slice.7000-7001.json", 2))
     warehouse.dbt(tmp_path, "run", "--select", "+playlist_features", "+artist_features")
     assert "next: score, since 2 playlists are new or changed" in warehouse.run("mixhouse", "models").stdout
-    assert "Scored 2 rows with playlist_popularity" in warehouse.run("mixhouse", "build").stdout
+    scored = warehouse.run("mixhouse", "build").stdout
+    assert "Scored 2 rows with playlist_popularity" in scored
+    reports = tmp_path / "home" / "reports"
+    assert f"Report: {reports / 'latest.html'}" in scored
+    assert len([*reports.glob("*-runs-*.html")]) == 1
     assert unpredicted(warehouse) == 0
     assert warehouse.query("select run_id, scored_with from ml.model_runs where model = 'playlist_popularity'") == [
         (1, None),
@@ -56,7 +62,12 @@ def test_a_few_new_playlists_are_scored_and_many_lead_to_a_training(warehouse: W
     assert "up to date" in warehouse.run("mixhouse", "build").stdout
 
     warehouse.run("mixhouse", "load", write_slice(tmp_path / "mpd.slice.7000-7100.json", 103))
-    assert "Trained playlist_popularity on" in warehouse.run("mixhouse", "build").stdout
+    # What was built stays built where no report can be written.
+    shutil.rmtree(reports)
+    reports.touch()
+    trained = warehouse.run("mixhouse", "build")
+    assert "Trained playlist_popularity on" in trained.stdout
+    assert f"warning: no report was written: {reports}" in trained.stderr.replace("\n", " ")
     assert unpredicted(warehouse) == 0
     [(kept,)] = warehouse.query("select count(distinct run_id) from ml.playlist_predictions")
     assert kept == 3
