@@ -114,6 +114,11 @@ def serving(specified: ClusterQuality, log_scaled: ClusterQuality) -> str:
     return LOG_SCALED if spreads and is_stable and is_separated else SPECIFIED
 
 
+def apartness(silhouette: float) -> str:
+    """Say how far apart clusters are, by the customary reading of a silhouette (Kaufman and Rousseeuw, 1990)."""
+    return "clearly" if silhouette > 0.5 else "somewhat" if silhouette > 0.25 else "barely"
+
+
 def estimator(n_clusters: int = N_CLUSTERS) -> Any:
     """Return the unfitted scikit-learn KMeans: 5 clusters if not told otherwise, the best of 10 seeded starts."""
     return KMeans(n_clusters=n_clusters, n_init=10, random_state=SEED)

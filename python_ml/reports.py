@@ -662,10 +662,9 @@ def _artists(connection: Connection) -> tuple[Row, dict[str, go.Figure]]:
 def _clusters_verdict(silhouette: float | None, stable: float | None) -> list[str]:
     sentences = []
     if silhouette is not None:
-        degree = "clearly" if silhouette > 0.5 else "somewhat" if silhouette > 0.25 else "barely"
         sentences.append(
-            f"A silhouette of {format_measure(silhouette)}: the clusters are {degree} apart "
-            "(1: far apart; 0: they touch; below: artists sit in the wrong one)."
+            f"A silhouette of {format_measure(silhouette)}: the clusters are {artist_trends.apartness(silhouette)} "
+            "apart (1: far apart; 0: they touch; below: artists sit in the wrong one)."
         )
     if stable is not None:
         sentences.append(

@@ -329,3 +329,11 @@ def test_fewer_different_artists_than_clusters_are_refused_with_the_numbers(arti
 def test_a_feature_without_variance_does_no_harm(artists):
     flat = artists.assign(followers_per_playlist=1.0)
     assert adjusted_rand_score(artists["planted"], assigned(flat)["cluster_id"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("silhouette", "words"),
+    [(0.51, "clearly"), (0.5, "somewhat"), (0.26, "somewhat"), (0.25, "barely"), (-0.3, "barely")],
+)
+def test_a_silhouette_is_read_as_is_customary(silhouette: float, words: str) -> None:
+    assert artist_trends.apartness(silhouette) == words

@@ -101,9 +101,9 @@ def clusters_in_words(artists: int, candidates: Sequence[Row]) -> list[str]:
             continue
         is_log = artist_trends.CANDIDATES.get(row["candidate"]) == "log1p"
         silhouette = row["silhouette_log" if is_log else "silhouette_raw"]
-        degree = "clearly" if silhouette > 0.5 else "somewhat" if silhouette > 0.25 else "barely"
         sentences.append(
-            f"{counted(artists, 'artist')} in {row['clusters']:.0f} clusters that are {degree} apart: a silhouette of "
+            f"{counted(artists, 'artist')} in {row['clusters']:.0f} clusters that are "
+            f"{artist_trends.apartness(silhouette)} apart: a silhouette of "
             f"{silhouette:.2f}{' on the log scale that made them' if is_log else ''} (1: far apart; 0: they touch)."
         )
         sentences.append(
