@@ -4,6 +4,8 @@
 
     - nobody waits behind us for a lock: a statement that does not get its locks at once lets go of all of them and tries
       again, so that a report that runs for minutes delays the build and not the other readers;
+    - we do not wait for the server's own vacuuming, which takes minutes on a large table: it gives way to who has waited
+      for `deadlock_timeout`, so that this must pass before we let go (only superusers may set it; else we wait);
     - nobody is caught in a deadlock: the locks are taken in the order in which a query takes them, views before what they
       read;
     - views on the old relation, people's own ones too, read the new one from the same moment on. One that cannot, for it
@@ -49,6 +51,11 @@
         patience text := current_setting('lock_timeout');
         found record;
     begin
+        begin
+            perform set_config('deadlock_timeout', '50ms', true);
+        exception when insufficient_privilege then
+            null;
+        end;
         loop
             begin
                 perform set_config('lock_timeout', '100ms', true);

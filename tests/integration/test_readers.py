@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -90,6 +91,45 @@ def test_nobody_waits_behind_a_report_that_a_build_waits_for(warehouse: Warehous
                     seen += waits > 0
             finally:
                 report.rollback()
+
+
+def test_a_build_does_not_wait_for_the_servers_own_vacuuming(warehouse: Warehouse, tmp_path: Path) -> None:
+    with warehouse.connect() as connection:
+        connection.execute(
+            "insert into marts.playlist_tracks (pid, pos) select -1, pos from generate_series(1, 20000) as pos"
+        )
+        connection.execute("delete from marts.playlist_tracks where pid = -1")
+        # A tenth of a second for each page: minutes.
+        connection.execute(
+            "alter table marts.playlist_tracks set"
+            " (autovacuum_vacuum_threshold = 1, autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1)"
+        )
+    oid = warehouse.query("select 'marts.playlist_tracks'::regclass::oid")
+    vacuumed = """
+        select relid from pg_stat_progress_vacuum
+        where datname = current_database() and relid = 'marts.playlist_tracks'::regclass
+    """
+    with warehouse.connect() as settings:
+        settings.autocommit = True
+        settings.execute("alter system set autovacuum_naptime = '1s'")
+        settings.execute("select pg_reload_conf()")
+        try:
+            until = time.monotonic() + 60
+            while warehouse.query(vacuumed) != oid:
+                assert time.monotonic() < until, "it is not vacuumed"
+                time.sleep(0.1)
+            with in_background(
+                lambda: warehouse.dbt(tmp_path, "run", "--select", "playlist_tracks", "--full-refresh")
+            ) as build:
+                build.join(45)
+                assert not build.is_alive(), "the build waits"
+        finally:
+            settings.execute("alter system reset autovacuum_naptime")
+            settings.execute("select pg_reload_conf()")
+            settings.execute(
+                "select pg_terminate_backend(pid) from pg_stat_progress_vacuum where datname = current_database()"
+            )
+    assert warehouse.query("select 'marts.playlist_tracks'::regclass::oid") != oid
 
 
 def test_views_that_people_made_on_marts_show_what_the_next_build_makes(warehouse: Warehouse, tmp_path: Path) -> None:
