@@ -210,7 +210,11 @@ def measure_crowd(port: int, process: psutil.Process, playlists: int, seconds: f
 
 
 def measure_pages(browser: Browser, port: int, paths: Mapping[str, str]) -> dict[str, Any]:
-    """Time the first content, and the heading of the page itself, of each page in a browser that has seen none."""
+    """Time each page in a browser that has seen none.
+
+    The first paint is the word that stands there while scripts load; the first content of the page itself is its
+    heading.
+    """
     found = {}
     for name, path in paths.items():
         first, heading = [], []
@@ -224,7 +228,7 @@ def measure_pages(browser: Browser, port: int, paths: Mapping[str, str]) -> dict
                 round(page.evaluate("performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? -1"))
             )
             page.context.close()
-        found[name] = {"first_content_ms": first, "heading_ms": heading}
+        found[name] = {"first_paint_ms": first, "heading_ms": heading, "heading_goal_ms": 1000}
     return found
 
 
