@@ -49,7 +49,9 @@
             ~ " and connamespace::regnamespace::text in ('" ~ schemas | unique | join("', '") ~ "')"
         ) -%}
         {%- for key in found.rows -%}
-            {%- do run_query("alter table " ~ key.child ~ " drop constraint " ~ adapter.quote(key.conname)) -%}
+            {%- do run_query(_at_once(
+                "alter table " ~ key.child ~ " drop constraint " ~ adapter.quote(key.conname) ~ ";", key.child
+            )) -%}
         {%- endfor -%}
     {%- endif -%}
 {%- endmacro %}

@@ -67,6 +67,8 @@ def settings_for(machine: Machine) -> dict[str, str]:
         "wal_level": "minimal",
         "max_wal_senders": "0",
         "checkpoint_timeout": "15min",
+        # Vacuuming gives way to a build that has waited so long, and readers wait behind the build.
+        "deadlock_timeout": "50ms",
         "max_connections": "60",
         "random_page_cost": "1.1",
         "jit": "off",

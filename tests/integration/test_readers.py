@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -90,6 +91,54 @@ def test_nobody_waits_behind_a_report_that_a_build_waits_for(warehouse: Warehous
                     seen += waits > 0
             finally:
                 report.rollback()
+
+
+# That of the embedded server, and that of servers which nobody has tuned.
+@pytest.mark.parametrize("deadlock_timeout", ["50ms", "1s"])
+def test_a_build_does_not_wait_for_the_servers_own_vacuuming(
+    warehouse: Warehouse, tmp_path: Path, deadlock_timeout: str
+) -> None:
+    with warehouse.connect() as connection:
+        connection.execute(
+            "insert into marts.playlist_tracks (pid, pos) select -1, pos from generate_series(1, 100000) as pos"
+        )
+        connection.execute("delete from marts.playlist_tracks where pid = -1")
+        # A tenth of a second for each page: many minutes.
+        connection.execute(
+            "alter table marts.playlist_tracks set"
+            " (autovacuum_vacuum_threshold = 1, autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1)"
+        )
+        connection.execute(
+            sql.SQL("alter database {} set deadlock_timeout = {}").format(
+                sql.Identifier(warehouse.variables["PGDATABASE"]), deadlock_timeout
+            )
+        )
+    oid = warehouse.query("select 'marts.playlist_tracks'::regclass::oid")
+    vacuums = "select relid from pg_stat_progress_vacuum where datname = current_database()"
+    with warehouse.connect() as settings:
+        settings.autocommit = True
+        settings.execute("alter system set autovacuum_naptime = '1s'")
+        settings.execute("select pg_reload_conf()")
+        try:
+            until = time.monotonic() + 60
+            while oid[0] not in warehouse.query(vacuums):
+                assert time.monotonic() < until, "it is not vacuumed"
+                time.sleep(0.1)
+            with in_background(
+                lambda: warehouse.dbt(tmp_path, "run", "--select", "playlist_tracks", "--full-refresh")
+            ) as build:
+                build.join(120)
+                waits = build.is_alive()
+                settings.execute("alter system reset autovacuum_naptime")
+                settings.execute("select pg_reload_conf()")
+                settings.execute(
+                    "select pg_terminate_backend(pid) from pg_stat_progress_vacuum where datname = current_database()"
+                )
+            assert not waits
+        finally:
+            settings.execute("alter system reset autovacuum_naptime")
+            settings.execute("select pg_reload_conf()")
+    assert warehouse.query("select 'marts.playlist_tracks'::regclass::oid") != oid
 
 
 def test_views_that_people_made_on_marts_show_what_the_next_build_makes(warehouse: Warehouse, tmp_path: Path) -> None:
