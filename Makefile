@@ -44,7 +44,7 @@ serve: install ## the web application and the API, at http://127.0.0.1:8000; Ctr
 	@$(BIN)/mixhouse serve
 
 test: lint ## every check and every test
-	@$(BIN)/pytest --numprocesses 2 --dist loadgroup tests/project tests/warehouse tests/loaders tests/python_ml tests/mixhouse tests/web tests/integration
+	@$(BIN)/pytest --numprocesses 2 --dist loadgroup --durations 40 tests/project tests/warehouse tests/loaders tests/python_ml tests/mixhouse tests/web tests/integration
 
 lint: install ## the checks that need no database
 	$(BIN)/ruff check .

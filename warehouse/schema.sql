@@ -301,7 +301,8 @@ comment on column ml.model_runs.scored_with is
 'For a run that only scored what was new or changed: the training whose model it used. Null for a training.';
 comment on column ml.model_runs.code_version is 'Commit of the code, where it runs from a git checkout.';
 comment on column ml.model_runs.champion is 'Which candidate the training chose to serve.';
-comment on column ml.model_runs.phase_seconds is 'Seconds that each phase before publishing took: read, and fit or score.';
+comment on column ml.model_runs.phase_seconds is
+'Seconds that each phase before publishing took: read, and fit or score.';
 comment on column ml.model_runs.features_sha256 is
 'Digest of the feature frame it was fitted on: the same digest and params give the same results.';
 comment on column ml.model_runs.rows_read is 'Rows of the feature view that it read, and so rows it published.';
