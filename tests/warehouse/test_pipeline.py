@@ -161,9 +161,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+NO_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
 WHOLE_REFRESH = ("--full-refresh", "--selector", "before_ml")
+PROVEN_WHOLE_REFRESH = ("--full-refresh", *NO_UNIT_TESTS, "--selector", "before_ml")
 ALL_CODE = ("--selector", "before_ml")
-NEW_SLICES = ("--exclude-resource-type", "unit_test", "--selector", "new_slices")
+ALL_PROVEN_CODE = (*NO_UNIT_TESTS, "--selector", "before_ml")
+NEW_SLICES = (*NO_UNIT_TESTS, "--selector", "new_slices")
 
 
 def test_new_slices_are_added_to_what_the_same_code_has_made(
@@ -178,7 +181,7 @@ def test_new_slices_are_added_to_what_the_same_code_has_made(
 def test_a_full_refresh_is_made_on_demand(options: list[tuple[str, ...]]) -> None:
     build([])
     build([], full_refresh=True)
-    assert options == [WHOLE_REFRESH, WHOLE_REFRESH]
+    assert options == [WHOLE_REFRESH, PROVEN_WHOLE_REFRESH]
 
 
 @pytest.mark.parametrize(
@@ -191,7 +194,8 @@ def test_edited_code_runs_unit_tests_and_makes_anew_what_it_had_made(
     build([])
     (project / "models" / edited).write_text("after", encoding="utf-8")
     build([])
-    assert options == [WHOLE_REFRESH, expected]
+    build([], force=True)
+    assert options == [WHOLE_REFRESH, expected, ALL_PROVEN_CODE]
 
 
 def test_what_a_failed_build_of_other_code_may_have_made_is_made_anew(
@@ -210,7 +214,7 @@ def test_what_a_failed_build_of_other_code_may_have_made_is_made_anew(
     build([])
     land(connection)
     build([])
-    assert options == [WHOLE_REFRESH, WHOLE_REFRESH, WHOLE_REFRESH, NEW_SLICES]
+    assert options == [WHOLE_REFRESH, WHOLE_REFRESH, PROVEN_WHOLE_REFRESH, NEW_SLICES]
     outcomes = connection.execute("select outcome, detail from ops.builds order by build_id").fetchall()
     assert outcomes == [("succeeded", None), ("failed", "tests disagree"), ("succeeded", None), ("succeeded", None)]
 
@@ -223,8 +227,18 @@ def test_a_build_that_failed_is_made_up_for_by_the_next_one(options: list[tuple[
     with pytest.raises(DbtFailed):
         build([], fail, force=True)
     build([])
-    # The models know what they contain; that all code is proven is not known any more.
-    assert options == [WHOLE_REFRESH, ALL_CODE, ALL_CODE]
+    # The models know what they contain, and the code was proven; whether views and seeds are in order is not known.
+    assert options == [WHOLE_REFRESH, ALL_PROVEN_CODE, ALL_PROVEN_CODE]
+
+
+def test_code_is_not_proven_by_a_build_that_failed(options: list[tuple[str, ...]]) -> None:
+    def fail() -> None:
+        raise DbtFailed("no")
+
+    with pytest.raises(DbtFailed):
+        build([], fail)
+    build([])
+    assert options == [WHOLE_REFRESH, WHOLE_REFRESH]
 
 
 def test_a_view_that_is_gone_is_made_again(options: list[tuple[str, ...]], connection: Connection) -> None:
@@ -234,7 +248,7 @@ def test_a_view_that_is_gone_is_made_again(options: list[tuple[str, ...]], conne
     connection.execute("drop view features.things")
     connection.commit()
     build([])
-    assert options == [WHOLE_REFRESH, ALL_CODE]
+    assert options == [WHOLE_REFRESH, ALL_PROVEN_CODE]
 
 
 def test_a_build_without_an_end_is_marked_by_the_next_one(
