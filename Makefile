@@ -37,7 +37,7 @@ else
 	@if [ -e "$$MPD" ]; then $(run-and-show) "$$MPD"; else $(run-and-show) $$MPD; fi
 endif
 
-# Exit code 1 says that some input was refused; what was not deserves its report.
+# Exit code 1 says that some input was refused; what was not deserves to be shown.
 run-and-show = show() { $(BIN)/mixhouse run "$$@" || [ $$? -eq 1 ] && $(BIN)/mixhouse docs && $(BIN)/mixhouse status; }; show
 
 serve: install ## the web application and the API, at http://127.0.0.1:8000; Ctrl-C ends it

@@ -39,7 +39,6 @@ def test_without_mpd_playlists_are_made(stand_in: Path) -> None:
     assert demo(stand_in).stdout.splitlines() == [
         "<synth><data/synthetic><--playlists><10000><--seed><1>",
         "<run><data/synthetic>",
-        "<report>",
         "<docs>",
         "<status>",
     ]
@@ -49,7 +48,7 @@ def test_a_path_with_blanks_is_one_path(stand_in: Path, tmp_path: Path) -> None:
     folder = tmp_path / "my $data's folder"
     folder.mkdir()
     shown = demo(stand_in, f"MPD={str(folder).replace('$', '$$')}").stdout
-    assert shown.splitlines() == [f"<run><{folder}>", "<report>", "<docs>", "<status>"]
+    assert shown.splitlines() == [f"<run><{folder}>", "<docs>", "<status>"]
 
 
 def test_several_slices_are_several_paths(stand_in: Path, tmp_path: Path) -> None:
@@ -59,13 +58,13 @@ def test_several_slices_are_several_paths(stand_in: Path, tmp_path: Path) -> Non
     assert shown.splitlines()[0] == f"<run><{tmp_path}/mpd.slice.a.json><{tmp_path}/mpd.slice.b.json><elsewhere>"
 
 
-def test_refused_input_does_not_keep_the_rest_from_its_report(stand_in: Path) -> None:
+def test_refused_input_does_not_keep_the_rest_from_being_shown(stand_in: Path) -> None:
     done = demo(stand_in, run_code=1)
     assert done.returncode == 0
-    assert done.stdout.splitlines()[-3:] == ["<report>", "<docs>", "<status>"]
+    assert done.stdout.splitlines()[-2:] == ["<docs>", "<status>"]
 
 
 def test_a_failed_build_ends_the_demo(stand_in: Path) -> None:
     done = demo(stand_in, run_code=4)
     assert done.returncode != 0
-    assert "<report>" not in done.stdout
+    assert "<docs>" not in done.stdout

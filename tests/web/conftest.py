@@ -208,7 +208,12 @@ Browse = Callable[..., Page]
 
 
 @pytest.fixture
-def browse(browser: Browser, complaints: Complaints, request: pytest.FixtureRequest) -> Iterator[Browse]:
+def browse(
+    browser: Browser,
+    complaints: Complaints,
+    start_server: StartServer,  # so that pages, which ask again and again, close before their server ends
+    request: pytest.FixtureRequest,
+) -> Iterator[Browse]:
     """Opens a page of a server, `web_address` if none is given, in a browser that nobody has used before."""
     contexts = []
 
