@@ -119,7 +119,7 @@ def made_heavy_tailed_artists(count: int = 2_000, seed: int = 1) -> pd.DataFrame
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def playlists() -> pd.DataFrame:
     return made_playlists()
 
@@ -135,7 +135,7 @@ def skewed() -> Callable[[int, int], pd.DataFrame]:
     return skewed_playlists
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def artists() -> pd.DataFrame:
     return made_artists()
 
@@ -148,7 +148,7 @@ def heavy_tailed() -> pd.DataFrame:
 Store = Callable[[Connection, pd.DataFrame, pd.DataFrame], None]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def store() -> Store:
     """Puts frames where dbt would have built the feature views, last row first, in the place of what is there."""
 

@@ -4,21 +4,21 @@ Locks of ours hold the process up where it is to be killed, and the server tells
 """
 
 import contextlib
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.process import BaseProcess
 from typing import NamedTuple
 
+import psycopg
 import pytest
 from psycopg import Connection
 
 from python_ml.model_manager import keep_fresh, train_all
 from python_ml.train_models import TRAINING_LOCK
 from warehouse.database import connect
-from warehouse.settings import PROJECT_ROOT
 
 VICTIM = "victim"
 DEADLINE_SECONDS = 60
@@ -28,14 +28,19 @@ RESULTS = {POPULARITY: "ml.playlist_predictions", TRENDS: "ml.artist_clusters"}
 # Features of fewer than are trained for change, so that a run that keeps models fresh scores.
 CHANGED = 3
 
-RUN = """
-from python_ml.model_manager import keep_fresh, train_all
-from warehouse.database import connect
+# What a process calls, by name. It is forked from one that has the libraries in memory, which takes seconds to import.
+TRAIN, SCORE = "train", "score"
+forkserver = multiprocessing.get_context("forkserver")
+forkserver.set_forkserver_preload(["python_ml.model_manager"])
 
-{call}
-"""
-TRAIN = RUN.format(call="train_all(connect, trigger='demand', models=['{model}'])")
-SCORE = RUN.format(call="keep_fresh(connect, trigger='build')")
+
+def run(call: str, model: str, variables: dict[str, str]) -> None:
+    """In the process that is killed: train or score a model."""
+    os.environ.update(variables)
+    if call == TRAIN:
+        train_all(connect, trigger="demand", models=[model])
+    else:
+        keep_fresh(connect, trigger="build")
 
 
 class Moment(NamedTuple):
@@ -71,12 +76,26 @@ SCORING = {
 }
 
 
+@pytest.fixture(scope="module")
+def template(server, template, store, playlists, artists) -> Iterator[str]:
+    """The name of a database in which both models serve, of which each test here gets a copy."""
+    name = "trained_template"
+    with psycopg.connect(autocommit=True, **server) as administration, pytest.MonkeyPatch.context() as patch:
+        administration.execute(f"create database {name} template {template}")
+        for parameter in ("host", "port", "user", "password"):
+            patch.setenv(f"PG{parameter.upper()}", server[parameter])
+        patch.setenv("PGDATABASE", name)
+        with contextlib.closing(connect()) as connection:
+            store(connection, playlists.head(60), artists)
+        assert [outcome.error for outcome in train_all(connect, trigger="demand")] == [None, None]
+        yield name
+        administration.execute(f"drop database {name} with (force)")
+
+
 @pytest.fixture
-def trained(connection, store, playlists, artists) -> Connection:
-    """A connection to a database in which both models serve and a little has changed since."""
-    store(connection, playlists.head(60), artists)
+def trained(connection) -> Connection:
+    """A connection to a database in which both models serve."""
     connection.autocommit = True
-    assert [outcome.error for outcome in train_all(connect, trigger="demand")] == [None, None]
     return connection
 
 
@@ -113,30 +132,28 @@ def kill_at(connection: Connection, call: str, model: str, moments: Sequence[Mom
             if moment.hold:
                 following.execute(moment.hold.format(view=VIEWS[model], results=RESULTS[model]))
             if process is None:
-                process = stack.enter_context(victim(call.format(model=model)))
+                process = stack.enter_context(victim(call, model))
             held.rollback()
             held = following
             wait_for(lambda moment=moment: is_at(connection, moment), process)
         assert process is not None
         process.kill()
-        assert process.wait() == -signal.SIGKILL
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
     # The server looks for its client when the statement that it is at ends.
     wait_for(lambda: not sessions(connection, "true"))
 
 
 @contextlib.contextmanager
-def victim(code: str):
-    process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", code],
-        cwd=PROJECT_ROOT,
-        env=os.environ | {"PGAPPNAME": VICTIM},
-        stderr=subprocess.DEVNULL,
-    )
+def victim(call: str, model: str) -> Iterator[BaseProcess]:
+    variables = {name: value for name, value in os.environ.items() if name.startswith("PG")}
+    process = forkserver.Process(target=run, args=(call, model, variables | {"PGAPPNAME": VICTIM}))
+    process.start()
     try:
         yield process
     finally:
         process.kill()
-        process.wait()
+        process.join()
 
 
 def is_at(connection: Connection, moment: Moment) -> bool:
@@ -150,11 +167,11 @@ def sessions(connection: Connection, condition: str) -> list[tuple[object, ...]]
     ).fetchall()
 
 
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen[bytes] | None = None) -> None:
+def wait_for(condition: Callable[[], bool], process: BaseProcess | None = None) -> None:
     deadline = time.monotonic() + DEADLINE_SECONDS
     while not condition():
         assert time.monotonic() < deadline
-        assert process is None or process.poll() is None, "the process ended before it was killed"
+        assert process is None or process.is_alive(), "the process ended before it was killed"
         time.sleep(0.002)
 
 
