@@ -43,8 +43,10 @@ run-and-show = show() { $(BIN)/mixhouse run "$$@" || [ $$? -eq 1 ] && $(BIN)/mix
 serve: install ## the web application and the API, at http://127.0.0.1:8000; Ctrl-C ends it
 	@$(BIN)/mixhouse serve
 
+# The longest first, so that both processes end together.
 test: lint ## every check and every test
-	@$(BIN)/pytest --numprocesses 2 --dist loadgroup --durations 40 tests/project tests/warehouse tests/loaders tests/python_ml tests/mixhouse tests/web tests/integration
+	@$(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder --durations 40 tests/integration tests/web \
+		tests/loaders tests/python_ml tests/warehouse tests/mixhouse tests/project
 
 lint: install ## the checks that need no database
 	$(BIN)/ruff check .

@@ -27,8 +27,12 @@ OLDEST, EMBEDDED = 15, 18
 numbers = itertools.count(1)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep on one worker what shares a warehouse that takes long to make; else a file at a time."""
+    """Keep on one worker what shares a warehouse that takes long to make; else a file at a time.
+
+    Before pytest-xdist looks for the marks, which it does in the same hook.
+    """
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         shared = (
@@ -40,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if {"new_web_warehouse", "browse"} & {*fixtures}
             else None
         )
-        item.add_marker(pytest.mark.xdist_group(shared or str(item.path)))
+        item.add_marker(pytest.mark.xdist_group(shared or item.location[0]))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,6 +9,7 @@ from dash import Input, Output, dcc, html
 from pydantic import Field
 
 from python_ml import charts
+from python_ml.reports import candidate_label
 from web.database import Row, warehouse
 from web.pages import components, shell
 from web.pages.artist import RECOMMENDATIONS, STAGES, cluster_mark, median_said, month, path_of
@@ -25,7 +26,6 @@ MOST_RECOMMENDED = 100
 MOST_MOVERS = 15
 MOST_JUMPS = 200
 MOST_BY_SCORE = 200
-_CANDIDATES = {"specified": "As measured, five clusters", "log_scaled": "On a log scale"}
 
 Cluster = Annotated[int, Field(ge=0, lt=2**31)]
 """The number of a kind of artists."""
@@ -322,10 +322,7 @@ def _why() -> shell.Component:
     candidates = warehouse().cached("cluster_candidates")
     if not candidates:
         return None
-    rows = [
-        row | {"name": _CANDIDATES.get(row["candidate"], row["candidate"]) + (" (serves)" * row["is_champion"])}
-        for row in candidates
-    ]
+    rows = [row | {"name": candidate_label(row["candidate"]) + " (serves)" * row["is_champion"]} for row in candidates]
     return html.Details(
         [
             html.Summary("Why these kinds, and how good they are"),
