@@ -378,10 +378,10 @@ def outcomes_of_loads() -> Counter[str]:
         return Counter(outcome for (outcome,) in connection.execute("select outcome from ops.loads"))
 
 
-def assert_loads_are_told_of(commands: Sequence[Command], *ends: str) -> None:
-    """`ops.loads` knows each of these ends, and every load that said it went through."""
+def assert_loads_are_told_of(commands: Sequence[Command], *ends: str, perhaps: str | None = None) -> None:
+    """`ops.loads` knows each of these ends, perhaps that one, and every load that said it went through."""
     outcomes = outcomes_of_loads()
-    assert outcomes.keys() <= {"succeeded", "refused_some", *ends}
+    assert outcomes.keys() <= {"succeeded", "refused_some", *ends, perhaps}
     assert outcomes.keys() >= set(ends)
     finished = sum(command.has_finished for command in commands)
     assert finished < outcomes["succeeded"] + outcomes["refused_some"], "a load said nothing of being cut short"
@@ -425,7 +425,8 @@ def test_every_slice_lands_exactly_once_however_often_the_server_is_killed(
     commands = disturb(load, expected, [kill_server], SERVER_KILLS)
 
     assert_landed_exactly_once(expected)
-    assert_loads_are_told_of(commands, "cut_short")
+    # What serves the ledger may outlive the server, and what lands, for long enough to be told of the failure.
+    assert_loads_are_told_of(commands, "cut_short", perhaps="failed")
 
 
 @pytest.mark.usefixtures("database")
