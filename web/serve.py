@@ -1,6 +1,7 @@
 """Run the server: the application in this process, and the worker in one of its own."""
 
 import asyncio
+import functools
 import logging
 import os
 import resource
@@ -9,10 +10,12 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import waitress
+import waitress.server
 from psycopg import Connection, errors
 
 from warehouse.database import connect, environment
@@ -31,6 +34,8 @@ STOP_SECONDS = jobs.STOP_SECONDS + 4 * jobs.GOODBYE_SECONDS
 RESTART_SECONDS = 2.0
 CONNECTIONS = 1000
 """How many browsers and programs may be connected at once; they wait in turn for a thread."""
+ACCEPTED_A_TURN = 32
+"""How many connections are taken in a turn of waitress's loop, which by itself takes one."""
 OTHER_FILES = 100
 """How many files and connections the server has open besides."""
 
@@ -104,6 +109,7 @@ def serve(
         Settings(secret_key=session_secret(home()), access=access, schedule=schedule if with_worker else None)
     )
     proxied: dict[str, object] = {}
+    sockets: dict[int, object] = {}
     if trusted_proxy is not None:
         proxied = {"trusted_proxy": trusted_proxy, "trusted_proxy_headers": PROXY_HEADERS, "trusted_proxy_count": 1}
         # What the browser sees is TLS.
@@ -111,6 +117,7 @@ def serve(
     try:
         server = waitress.create_server(
             app,
+            map=sockets,
             host=host,
             port=port,
             threads=POOL_SIZE,
@@ -125,6 +132,7 @@ def serve(
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise CannotServe(f"Cannot serve at {host}:{port}: {reason}. Take another --host or --port.") from error
+    accept_several(sockets)
     # A name may stand for several addresses.
     actual = server.effective_listen[0][1] if hasattr(server, "effective_listen") else server.effective_port
     shown = socket.gethostname() if host in {"0.0.0.0", "::"} else f"[{host}]" if ":" in host else host  # noqa: S104
@@ -134,6 +142,30 @@ def serve(
             server.run()
         finally:
             server.close()
+
+
+def accept_several(sockets: Mapping[int, Any]) -> None:
+    """Let those who listen take all who wait, up to so many a turn and as long as more are allowed.
+
+    While all threads work, a turn of the loop waits for them for some 50 ms: taken one by one, the last of 200 new
+    clients waited 12 s for a first answer, where the others had theirs within 0.3 s.
+
+    Args:
+        sockets: Those of waitress, by file number: who listens, and the connections that come from them.
+    """
+    for listener in [*sockets.values()]:
+        if isinstance(listener, waitress.server.BaseWSGIServer):
+            listener.handle_accept = functools.partial(
+                _accept_those_who_wait, listener, listener.handle_accept, sockets
+            )
+
+
+def _accept_those_who_wait(listener: Any, accept_one: Callable[[], None], sockets: Mapping[int, Any]) -> None:
+    for _ in range(ACCEPTED_A_TURN):
+        connected = len(sockets)
+        accept_one()
+        if len(sockets) == connected or not listener.readable():
+            return
 
 
 def _allow_connections() -> int:
